@@ -1,0 +1,90 @@
+"""The images, what each stands on, and the files that go into it.
+
+`debian` is the base. `python` adds the interpreter; `installer` adds pip and only serves to build;
+`science` is the layer that runner and server share, so that a node pulls and keeps it once. Files
+are named by patterns relative to the root of the repository; nothing else is visible to the build.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+BASE = "docker.io/library/debian:trixie-slim"
+REPOSITORY = "tidemill"
+
+# What runner and server share with the operator: the store's formats and the statistics, no kind.
+SHARED_CODE = (
+    "operator/tidemill/__init__.py",
+    "operator/tidemill/store/**/*.py",
+    "operator/tidemill/stats/**/*.py",
+)
+
+
+@dataclass(frozen=True)
+class Image:
+    """One Dockerfile; `about` is the seconds of a build on 2 cores when its parents are there."""
+
+    name: str
+    parents: tuple[str, ...]
+    files: tuple[str, ...]
+    about: int
+    title: str = ""
+    licenses: str = "Apache-2.0"
+    source: str | None = None  # where it comes from, when that is not this project
+    program: str | None = None  # a program of the local cluster that goes in
+
+    @property
+    def published(self) -> bool:
+        return bool(self.title)
+
+    @property
+    def dockerfile(self) -> str:
+        return f"images/{self.name}/Dockerfile"
+
+
+IMAGES = (
+    Image("python", (), (), about=30),
+    Image("installer", ("python",), ("images/installer/install_locked.py",), about=20),
+    Image("science", ("python", "installer"), ("images/science/requirements.lock",), about=60),
+    Image(
+        "operator",
+        ("python", "installer"),
+        ("images/operator/requirements.lock", "operator/tidemill/**/*.py"),
+        about=40,
+        title="Tidemill operator",
+    ),
+    Image(
+        "runner",
+        ("science", "installer"),
+        (
+            "images/runner/requirements.lock",
+            "images/runner/tidemill_runner/**/*",
+            *SHARED_CODE,
+        ),
+        about=40,
+        title="Tidemill runner",
+    ),
+    Image(
+        "server",
+        ("science", "installer"),
+        (
+            "images/server/requirements.lock",
+            "images/server/tidemill_server/**/*",
+            *SHARED_CODE,
+        ),
+        about=20,
+        title="Tidemill server",
+    ),
+    Image(
+        "minio",
+        (),
+        (),
+        about=10,
+        title="MinIO for Tidemill's demo and tests",
+        licenses="AGPL-3.0-or-later",
+        source="https://github.com/minio/minio",
+        program="minio",
+    ),
+)
+BY_NAME = {image.name: image for image in IMAGES}
+PUBLISHED = tuple(image.name for image in IMAGES if image.published)

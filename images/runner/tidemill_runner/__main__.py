@@ -1,0 +1,36 @@
+"""`python -m tidemill_runner ingest|train`: the entry point of the runner's image."""
+
+import os
+import signal
+import sys
+from datetime import UTC, datetime
+from types import FrameType
+
+from tidemill_runner import threads
+from tidemill_runner.exits import Exit
+from tidemill_runner.paths import Paths
+
+VERBS = ("ingest", "train")
+USAGE = f"usage: python -m tidemill_runner {'|'.join(VERBS)}"
+
+
+def main(arguments: list[str]) -> Exit:
+    if len(arguments) != 1 or arguments[0] not in VERBS:
+        sys.stderr.write(f"{USAGE}\n")
+        return Exit.BUG
+    signal.signal(signal.SIGTERM, _terminate)
+    threads.apply(os.environ)
+    # Imported only now: numeric libraries read the number of threads when they are imported.
+    from tidemill_runner.run import Run  # noqa: PLC0415
+
+    run = Run(arguments[0], Paths.from_environ(os.environ), lambda: datetime.now(UTC))
+    return run()
+
+
+def _terminate(signum: int, _frame: FrameType | None) -> None:
+    """As process 1 nothing else would end us; the Job starts another pod."""
+    raise SystemExit(128 + signum)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

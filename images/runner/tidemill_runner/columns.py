@@ -1,0 +1,109 @@
+"""Which columns a run uses and for what, judged by the schema before any data is read."""
+
+from dataclasses import dataclass
+
+from tidemill_runner import names
+from tidemill_runner.failures import Failure
+from tidemill_runner.inputs import Training
+from tidemill_runner.schema import Column, ColumnType, Schema
+
+NUMERIC = (ColumnType.INTEGER, ColumnType.FLOAT, ColumnType.BOOLEAN)
+_LEARNABLE = {
+    "Classification": (*NUMERIC, ColumnType.STRING),
+    "Regression": (ColumnType.INTEGER, ColumnType.FLOAT),
+}
+_ORDERED = (ColumnType.INTEGER, ColumnType.FLOAT, ColumnType.DATE, ColumnType.TIMESTAMP)
+
+
+@dataclass(frozen=True)
+class Roles:
+    """The target, the features in the order of the files, the column that says when, if any."""
+
+    target: Column
+    features: tuple[Column, ...]
+    time: Column | None
+
+    @property
+    def needed(self) -> list[str]:
+        """The columns to read, each once."""
+        extra = [self.time] if self.time else []
+        return list(dict.fromkeys(c.name for c in (*self.features, self.target, *extra)))
+
+    @property
+    def has_text(self) -> bool:
+        return any(column.type is ColumnType.STRING for column in self.features)
+
+
+def assign(training: Training, schema: Schema) -> Roles:
+    """Give every column its role; raises Failure."""
+    target = _target(training, schema)
+    return Roles(target, _features(training, schema), _time(training, schema))
+
+
+def _target(training: Training, schema: Schema) -> Column:
+    column = schema.column(training.target)
+    if column is None:
+        near = names.suggestion(training.target, schema.names())
+        raise Failure(
+            "TargetMissing", f"spec.target: the data set has no column {training.target!r}{near}"
+        )
+    if column.type in _LEARNABLE[training.task]:
+        return column
+    way_out = (
+        "use spec.task Classification or another target"
+        if training.task == "Regression" and column.type in (ColumnType.STRING, ColumnType.BOOLEAN)
+        else "choose another target"
+    )
+    raise Failure(
+        "TargetInvalid",
+        f"spec.target: column {column.name!r} is {column.type}, "
+        f"{training.task} learns {_or(_LEARNABLE[training.task])}: {way_out}",
+    )
+
+
+def _features(training: Training, schema: Schema) -> tuple[Column, ...]:
+    for name in training.exclude:
+        if schema.column(name) is None:
+            raise Failure(
+                "FeaturesInvalid",
+                f"spec.features.exclude: the data set has no column {name!r}"
+                f"{names.suggestion(name, schema.names())}",
+            )
+    left_out = {training.target, *training.exclude}
+    features = tuple(column for column in schema.columns if column.name not in left_out)
+    if not features:
+        raise Failure(
+            "FeaturesInvalid", "spec.features.exclude leaves no feature beside the target"
+        )
+    refused = [c for c in features if c.type not in (*NUMERIC, ColumnType.STRING)]
+    if refused:
+        found = ", ".join(f"{column.name!r} ({column.type})" for column in refused[:8])
+        raise Failure(
+            "FeaturesInvalid",
+            f"no estimator takes the columns {found}: add them to spec.features.exclude, "
+            "or deliver them as numbers",
+        )
+    return features
+
+
+def _time(training: Training, schema: Schema) -> Column | None:
+    if training.split.by != "Time":
+        return None
+    name = training.split.column
+    column = schema.column(name) if name else None
+    if column is None:
+        near = names.suggestion(name or "", schema.names())
+        raise Failure(
+            "SplitInvalid", f"spec.split.column: the data set has no column {name!r}{near}"
+        )
+    if column.type not in _ORDERED:
+        raise Failure(
+            "SplitInvalid",
+            f"spec.split.column: column {name!r} is {column.type}, "
+            f"a time is {_or(_ORDERED)}: choose another column, or spec.split.by Order or Random",
+        )
+    return column
+
+
+def _or(kinds: tuple[ColumnType, ...]) -> str:
+    return " or ".join(str(kind) for kind in kinds)

@@ -1,0 +1,228 @@
+"""The model package: written, loaded back as the server will, compared, and only then uploaded.
+
+Its digest follows from model, data and environment alone: no time, no name of a run is in it. The
+manifest goes last and only once, so a package is either whole or not there.
+"""
+
+import json
+import platform
+import zipfile
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import skops.io
+from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
+from skops.io.exceptions import UnsupportedTypeException
+
+from tidemill.store import digests, package, trusted
+from tidemill.store.errors import PackageError
+from tidemill_runner import canonical
+from tidemill_runner.columns import Roles
+from tidemill_runner.evaluate import Evaluation
+from tidemill_runner.failures import Failure
+from tidemill_runner.fit import name_of
+from tidemill_runner.inputs import TrainInput
+from tidemill_runner.schema import Column, ColumnType
+from tidemill_runner.storage import Storage
+
+SIGNATURE_FORMAT = "tidemill.dev/signature/v1"
+PACKAGES = ("scikit-learn", "numpy", "scipy", "skops", "joblib", "threadpoolctl")
+SAMPLE_ROWS = 1000
+SAMPLE_CELLS = 2_000_000
+_DATATYPES = {
+    ColumnType.INTEGER: "INT64",
+    ColumnType.FLOAT: "FP64",
+    ColumnType.BOOLEAN: "BOOL",
+    ColumnType.STRING: "BYTES",
+}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Everything a package tells."""
+
+    document: TrainInput
+    roles: Roles
+    pipeline: Pipeline
+    evaluation: Evaluation
+    features: NDArray[Any]
+    target: NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Artifact:
+    prefix: str
+    digest: str
+    bytes: int
+
+
+def write(trained: Trained, directory: Path) -> tuple[bytes, str]:
+    """Fill the folder and prove the model in it; the manifest and its digest. Raises Failure."""
+    directory.mkdir()
+    model = directory / package.MODEL
+    _dump(trained.pipeline, model)
+    rows = min(SAMPLE_ROWS, max(1, SAMPLE_CELLS // len(trained.roles.features)))
+    sample = np.linspace(0, len(trained.target) - 1, min(rows, len(trained.target))).astype(int)
+    _prove(trained, model, trained.features[sample])
+    _write_sample(trained, directory / "holdout.parquet", sample)
+    for name, content in {
+        "signature.json": signature(trained),
+        "environment.json": environment(trained.document.image),
+        "metrics.json": _metrics(trained.evaluation),
+        "lineage.json": _lineage(trained.document),
+    }.items():
+        (directory / name).write_bytes(digests.canonical_json(content))
+    (directory / "card.md").write_text(_card(trained), encoding="utf-8")
+    return package.build_manifest(directory)
+
+
+def upload(
+    storage: Storage, directory: Path, models: str, manifest: bytes, digest: str
+) -> Artifact:
+    """Put the files, then the manifest, under the digest's prefix."""
+    prefix = f"{models}{digests.hex_of(digest)}/"
+    parsed = package.parse_manifest(manifest, digest)
+    for file in parsed.files:
+        storage.upload(directory / file.path, f"{prefix}{file.path}")
+    storage.create(f"{prefix}{package.MANIFEST}", manifest)
+    return Artifact(prefix, digest, parsed.total_bytes)
+
+
+def signature(trained: Trained) -> dict[str, Any]:
+    """What goes in and what comes out, for servers and their clients."""
+    classes = trained.pipeline.classes_ if hasattr(trained.pipeline, "classes_") else None
+    outputs: list[dict[str, Any]] = [
+        {"name": "predict", "datatype": _output_type(classes), "shape": [-1]}
+    ]
+    if classes is not None and hasattr(trained.pipeline, "predict_proba"):
+        shape = [-1, len(classes)]
+        outputs.append({"name": "predict_proba", "datatype": "FP64", "shape": shape})
+    return {
+        "format": SIGNATURE_FORMAT,
+        "task": trained.document.training.task,
+        "matrix": "object" if trained.roles.has_text else "float64",
+        "inputs": [_input(column) for column in trained.roles.features],
+        "outputs": outputs,
+        "classes": None if classes is None else classes.tolist(),
+    }
+
+
+def environment(image: str) -> dict[str, Any]:
+    return {
+        "python": platform.python_version(),
+        "packages": {name: metadata.version(name) for name in PACKAGES},
+        "image": image,
+    }
+
+
+def _dump(pipeline: Pipeline, path: Path) -> None:
+    raw = path.parent / "raw.skops"
+    try:
+        skops.io.dump(pipeline, raw, compression=zipfile.ZIP_STORED)
+        canonical.rewrite(raw, path)
+    except (UnsupportedTypeException, TypeError, ValueError, AttributeError) as error:
+        raise _unpackable(pipeline, f"cannot be saved: {error}") from None
+    finally:
+        raw.unlink(missing_ok=True)
+
+
+def _prove(trained: Trained, path: Path, sample: NDArray[Any]) -> None:
+    """Load the file as the server will and compare answers, bit by bit."""
+    try:
+        loaded = trusted.load(path)
+    except (trusted.ModelRefused, PackageError) as error:
+        raise _unpackable(trained.pipeline, f"does not load: {error}") from None
+    for method in ("predict", "predict_proba"):
+        if hasattr(trained.pipeline, method):
+            before = np.asarray(getattr(trained.pipeline, method)(sample))
+            after = np.asarray(getattr(loaded, method)(sample))
+            if before.shape != after.shape or not (before == after).all():
+                raise _unpackable(trained.pipeline, f"answers otherwise when loaded ({method})")
+
+
+def _unpackable(pipeline: Pipeline, detail: str) -> Failure:
+    return Failure(
+        "ModelNotPackable",
+        f"the fitted {name_of(pipeline)} {detail}: models are kept in skops' format without code; "
+        "use other classes or leave out the parameters that need more",
+    )
+
+
+def _write_sample(trained: Trained, path: Path, sample: NDArray[np.intp]) -> None:
+    columns = [pa.array(trained.features[sample, i]) for i in range(trained.features.shape[1])]
+    names = [column.name for column in trained.roles.features]
+    table = pa.Table.from_arrays(
+        [*columns, pa.array(trained.target[sample])], names=[*names, trained.roles.target.name]
+    )
+    pq.write_table(table, path, compression="zstd")
+
+
+def _input(column: Column) -> dict[str, Any]:
+    return {
+        "name": column.name,
+        "datatype": _DATATYPES[column.type],
+        "nullable": column.nullable,
+    }
+
+
+def _output_type(classes: NDArray[Any] | None) -> str:
+    if classes is None:
+        return "FP64"
+    return {"i": "INT64", "b": "BOOL"}.get(classes.dtype.kind, "BYTES")
+
+
+def _metrics(evaluation: Evaluation) -> dict[str, Any]:
+    return {
+        "metrics": [asdict(estimate) for estimate in evaluation.metrics],
+        "absent": list(evaluation.absent),
+    }
+
+
+def _lineage(document: TrainInput) -> dict[str, Any]:
+    training = document.training
+    return {
+        "dataset": {"name": document.dataset.name, "version": document.dataset.version},
+        "target": training.target,
+        "task": training.task,
+        "exclude": list(training.exclude),
+        "split": {
+            "by": training.split.by,
+            "holdout": str(training.split.holdout),
+            "column": training.split.column,
+        },
+        "seed": training.seed,
+        "steps": [
+            {"name": step.name, "class": step.class_path, "params": dict(step.params)}
+            for step in training.steps
+        ],
+        "image": document.image,
+    }
+
+
+def _card(trained: Trained) -> str:
+    document, evaluation = trained.document, trained.evaluation
+    lines = [
+        f"# {name_of(trained.pipeline)} for {document.training.target}",
+        "",
+        f"{document.training.task} on {len(trained.roles.features)} features.",
+        f"Data set {document.dataset.name}, version {document.dataset.version}.",
+        "",
+        f"Measured on {len(trained.target)} rows held out ({document.training.split.by});",
+        "intervals are of 95 % confidence.",
+        "",
+        "| metric | value | low | high |",
+        "|---|---|---|---|",
+        *(f"| {m.name} | {m.value:.6g} | {m.low:.6g} | {m.high:.6g} |" for m in evaluation.metrics),
+        "",
+        "Steps:",
+        "",
+        *(f"- `{s.class_path}` {json.dumps(dict(s.params))}" for s in document.training.steps),
+        "",
+    ]
+    return "\n".join(lines)

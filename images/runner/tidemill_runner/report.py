@@ -1,0 +1,127 @@
+"""The report of a run: one HTML file, nothing from elsewhere, for light and dark screens."""
+
+import json
+from html import escape
+from pathlib import Path
+
+import numpy as np
+
+from tidemill.stats.classification import Classified
+from tidemill.stats.estimate import Estimate
+from tidemill_runner import charts
+from tidemill_runner.package import Artifact, Trained, environment
+from tidemill_runner.split import Parts
+
+_CSS = Path(__file__).with_name("report.css")
+_UNIT_SCALE = {"accuracy", "error_rate", "balanced_accuracy", "f1_macro", "roc_auc"}
+
+
+def render(trained: Trained, parts: Parts, artifact: Artifact) -> str:
+    document = trained.document
+    title = f"{document.identity.namespace}/{document.identity.name}"
+    sections = [
+        f"<h1>{escape(title)}</h1>",
+        f"<p>{escape(_summary(trained, parts))}</p>",
+        _metrics(trained),
+        _picture(trained),
+        _facts("Data", _data(trained, parts)),
+        _facts("Estimator", _estimator(trained)),
+        _facts("Package", {"Digest": artifact.digest, "Bytes": f"{artifact.bytes:,}"}),
+        _facts("Environment", _environment(document.image)),
+    ]
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{_CSS.read_text(encoding='utf-8')}</style></head>"
+        f"<body>{''.join(sections)}</body></html>\n"
+    )
+
+
+def _summary(trained: Trained, parts: Parts) -> str:
+    training = trained.document.training
+    return (
+        f"{training.task} of {training.target}: trained on {len(parts.train):,} rows, "
+        f"measured on {len(parts.holdout):,} held out."
+    )
+
+
+def _metrics(trained: Trained) -> str:
+    rows = "".join(_metric(estimate) for estimate in trained.evaluation.metrics)
+    absent = "".join(
+        f'<tr><td>{escape(name)}</td><td class="n" colspan="2">not defined on these rows</td>'
+        "<td></td></tr>"
+        for name in trained.evaluation.absent
+    )
+    return (
+        "<h2>Metrics</h2><table><thead><tr><th>Metric</th>"
+        '<th class="n">Value</th><th class="n">95 % interval</th><th></th></tr></thead>'
+        f"<tbody>{rows}{absent}</tbody></table>"
+    )
+
+
+def _metric(estimate: Estimate) -> str:
+    width = estimate.high - estimate.low
+    scale = (
+        (0.0, 1.0)
+        if estimate.name in _UNIT_SCALE
+        else (estimate.low - width, estimate.high + width)
+    )
+    picture = charts.interval(estimate.value, estimate.low, estimate.high, scale)
+    return (
+        f'<tr><td>{escape(estimate.name)}</td><td class="n">{estimate.value:.5g}</td>'
+        f'<td class="n">{estimate.low:.5g} – {estimate.high:.5g}</td><td>{picture}</td></tr>'
+    )
+
+
+def _picture(trained: Trained) -> str:
+    rows = trained.evaluation.rows
+    if not isinstance(rows, Classified):
+        picture = charts.residuals(rows.truth, rows.predicted)
+        caption = "Each dot is a row held out; on the diagonal the prediction is right."
+        return _figure("Predictions", picture, caption)
+    if rows.classes > charts.MAX_CLASSES:
+        worst = np.bincount(rows.truth[rows.truth != rows.predicted], minlength=rows.classes)
+        names = ", ".join(str(trained.evaluation.classes[i]) for i in np.argsort(-worst)[:5])
+        return f"<h2>Confusion</h2><p>{rows.classes} classes; most errors in {escape(names)}.</p>"
+    picture = charts.confusion(rows.table(), trained.evaluation.classes)
+    return _figure("Confusion", picture, "True classes down, predicted classes across.")
+
+
+def _figure(title: str, picture: str, caption: str) -> str:
+    return f"<h2>{title}</h2><figure>{picture}<figcaption>{escape(caption)}</figcaption></figure>"
+
+
+def _data(trained: Trained, parts: Parts) -> dict[str, str]:
+    document = trained.document
+    split = document.training.split
+    how = f"by {split.by}" + (f" of {split.column}" if split.column else "")
+    names = ", ".join(column.name for column in trained.roles.features[:100])
+    return {
+        "Data set": document.dataset.name,
+        "Version": document.dataset.version,
+        "Target": f"{trained.roles.target.name} ({trained.roles.target.type})",
+        "Split": f"{how}, {split.holdout} held out, seed {document.training.seed}",
+        "Rows": f"{len(parts.train):,} to train, {len(parts.holdout):,} held out",
+        f"Features ({len(trained.roles.features)})": names,
+    }
+
+
+def _estimator(trained: Trained) -> dict[str, str]:
+    return {
+        step.name: f"{step.class_path} {json.dumps(dict(step.params), sort_keys=True)}"
+        for step in trained.document.training.steps
+    }
+
+
+def _environment(image: str) -> dict[str, str]:
+    found = environment(image)
+    packages = ", ".join(f"{name} {version}" for name, version in found["packages"].items())
+    return {"Image": image or "not given", "Python": found["python"], "Packages": packages}
+
+
+def _facts(title: str, facts: dict[str, str]) -> str:
+    rows = "".join(
+        f"<tr><th>{escape(name)}</th><td><code>{escape(value)}</code></td></tr>"
+        for name, value in facts.items()
+    )
+    return f"<h2>{escape(title)}</h2><table><tbody>{rows}</tbody></table>"

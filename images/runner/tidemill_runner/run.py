@@ -1,0 +1,102 @@
+"""One run from its input to its exit code: what both verbs share.
+
+Whatever happens, the termination message says it, the log is kept where the store can be reached,
+and the exit code tells the Job whether another try can help.
+"""
+
+import logging
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from tidemill.store.config import StoreConfig
+from tidemill.store.errors import StoreError
+from tidemill_runner import inputs, progress, result, source
+from tidemill_runner.exits import Exit
+from tidemill_runner.failures import translate
+from tidemill_runner.inputs import IngestInput, TrainInput
+from tidemill_runner.journal import Journal
+from tidemill_runner.paths import Paths
+from tidemill_runner.progress import Progress, Subject
+from tidemill_runner.storage import Storage
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A verb on the files of a pod; `now` is the clock."""
+
+    verb: str
+    paths: Paths
+    now: Callable[[], datetime]
+
+    def __call__(self) -> Exit:
+        scratch = Path(tempfile.mkdtemp(prefix="run-", dir=self.paths.scratch))
+        try:
+            with Journal(scratch / "log") as journal:
+                return self._guarded(scratch, journal)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    def _guarded(self, scratch: Path, journal: Journal) -> Exit:
+        started = self.now()
+        storage: Storage | None = None
+        output = ""
+        try:
+            document = inputs.load(self.paths.input, self.verb)
+            output = document.identity.output
+            storage = Storage(StoreConfig.from_dirs(self.paths.store))
+            body = self._work(document, storage, scratch)
+            data, digest = result.document(self.verb, body, started, self.now())
+            storage.put(f"{output}{result.LOG}", journal.compressed())
+            storage.put(f"{output}{result.RESULT}", data)
+            result.succeeded(self.paths.termination, digest)
+        except Exception as error:
+            failure = translate(error)
+            # A traceback is for those who mend the runner, not for who mends a spec.
+            trace = failure.exit_code is Exit.BUG
+            log.log(logging.ERROR, "%s: %s", failure.reason, failure.message, exc_info=trace)
+            result.failed(self.paths.termination, failure, journal.last())
+            _keep_log(storage, output, journal)
+            return failure.exit_code
+        finally:
+            if storage is not None:
+                storage.close()
+        return Exit.OK
+
+    def _work(
+        self, document: IngestInput | TrainInput, storage: Storage, scratch: Path
+    ) -> dict[str, Any]:
+        identity = document.identity
+        subject = Subject(identity.kind, identity.namespace, identity.name, identity.uid)
+        send = progress.sender(identity.progress_url, self.paths.token)
+        with Progress(subject, send) as reports:
+            if isinstance(document, IngestInput):
+                return self._ingest(document, storage, scratch, reports)
+            # scikit-learn takes a second to import, which an ingest has no use for.
+            from tidemill_runner.train import Stopwatch, Train  # noqa: PLC0415
+
+            return Train(document, storage, scratch, reports, Stopwatch()).run()
+
+    def _ingest(
+        self, document: IngestInput, storage: Storage, scratch: Path, reports: Progress
+    ) -> dict[str, Any]:
+        from tidemill_runner.ingest import Ingest  # noqa: PLC0415
+
+        config = source.config(document.source, self.paths.source, storage.config.ca_file)
+        with Storage(config) as origin:
+            return Ingest(document, origin, storage, scratch, reports).run()
+
+
+def _keep_log(storage: Storage | None, output: str, journal: Journal) -> None:
+    if storage is None or not output:
+        return
+    try:
+        storage.put(f"{output}{result.LOG}", journal.compressed())
+    except StoreError as error:
+        log.warning("the log could not be kept: %s", error)

@@ -1,0 +1,140 @@
+"""The verb `train`: a version and a spec become a measured, proved, uploaded model package.
+
+What can be judged without data is judged first, so that a wrong name fails in seconds.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sklearn.pipeline import Pipeline
+
+from tidemill.store import layout
+from tidemill_runner import columns, estimators, matrix, package, report, split
+from tidemill_runner.columns import Roles
+from tidemill_runner.dataset import Version
+from tidemill_runner.evaluate import Evaluation, ask, choose, evaluate
+from tidemill_runner.failures import Failure
+from tidemill_runner.fit import explained, fit, name_of
+from tidemill_runner.inputs import TrainInput
+from tidemill_runner.matrix import Data
+from tidemill_runner.package import Artifact, Trained
+from tidemill_runner.progress import Progress
+from tidemill_runner.split import Parts
+from tidemill_runner.storage import Storage
+
+log = logging.getLogger(__name__)
+
+REPORT = "report.html"
+
+
+@dataclass
+class Stopwatch:
+    """How long each part of a run took."""
+
+    clock: Callable[[], float] = time.monotonic
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def measure(self, part: str) -> Iterator[None]:
+        start = self.clock()
+        try:
+            yield
+        finally:
+            self.seconds[part] = round(self.clock() - start, 3)
+
+
+@dataclass(frozen=True)
+class Train:
+    """One training: of what, from and into which store, with which scratch space."""
+
+    document: TrainInput
+    store: Storage
+    scratch: Path
+    progress: Progress
+    watch: Stopwatch
+
+    def run(self) -> dict[str, Any]:
+        """Do it; the result without its times of day. Raises Failure."""
+        training = self.document.training
+        pipeline = estimators.build(training)
+        metrics = choose(training, pipeline)
+        with self.watch.measure("load"):
+            version = Version(self.store, self.document.dataset)
+            roles = columns.assign(training, version.schema)
+            data = self._load(version, roles)
+            parts = split.divide(data.n, training.split, data.time, training.seed)
+        with self.watch.measure("fit"):
+            self._fit(pipeline, data, parts, roles)
+        with self.watch.measure("evaluate"):
+            self.progress.report(75, f"measuring on {len(parts.holdout):,} rows held out")
+            held = data.features[parts.holdout], data.target[parts.holdout]
+            with explained(pipeline, roles):
+                answers = ask(pipeline, held[0])
+            evaluation = evaluate(pipeline, answers, held[1], metrics, training.seed)
+            for estimate in evaluation.metrics:
+                log.info("%s = %.6g (%.6g to %.6g)", *list(asdict(estimate).values())[:4])
+        trained = Trained(self.document, roles, pipeline, evaluation, *held)
+        with self.watch.measure("upload"):
+            artifact = self._upload(trained, parts)
+        return self._result(trained, parts, artifact)
+
+    def _load(self, version: Version, roles: Roles) -> Data:
+        seen = self._seen(version.manifest.total_bytes)
+        rows = version.read(roles.needed, self.scratch, seen)
+        return matrix.build(rows, roles, self.document.training)
+
+    def _seen(self, total: int) -> Callable[[int], None]:
+        report_share = self.progress.share((0, 20), "reading and verifying the data", total)
+        done = 0
+
+        def seen(amount: int) -> None:
+            nonlocal done
+            done += amount
+            report_share(done)
+
+        return seen
+
+    def _fit(self, pipeline: Pipeline, data: Data, parts: Parts, roles: Roles) -> None:
+        target = data.target[parts.train]
+        if self.document.training.task == "Classification" and len(set(target.tolist())) < 2:
+            raise Failure(
+                "TargetInvalid",
+                f"spec.target: the {len(target)} rows that spec.split leaves to train on have "
+                f"one class only, {target.tolist()[0]!r}: use by: Random or hold out less",
+            )
+        self.progress.report(20, f"fitting {name_of(pipeline)} on {len(target):,} rows")
+        log.info("fitting %s on %d rows", name_of(pipeline), len(target))
+        fit(pipeline, data.features[parts.train], target, roles)
+
+    def _upload(self, trained: Trained, parts: Parts) -> Artifact:
+        self.progress.report(85, "packing and proving the model")
+        directory = self.scratch / "package"
+        manifest, digest = package.write(trained, directory)
+        self.progress.report(92, "uploading the model")
+        artifact = package.upload(self.store, directory, self.document.models, manifest, digest)
+        text = report.render(trained, parts, artifact)
+        self.store.put(f"{self.document.identity.output}{REPORT}", text.encode())
+        return artifact
+
+    def _result(self, trained: Trained, parts: Parts, artifact: Artifact) -> dict[str, Any]:
+        bucket = self.store.config.bucket
+        evaluation: Evaluation = trained.evaluation
+        return {
+            "datasetVersion": self.document.dataset.version,
+            "metrics": [asdict(estimate) for estimate in evaluation.metrics],
+            "absentMetrics": list(evaluation.absent),
+            "rows": {"train": len(parts.train), "holdout": len(parts.holdout)},
+            "features": [column.name for column in trained.roles.features],
+            "artifact": {
+                "uri": layout.uri(bucket, artifact.prefix),
+                "digest": artifact.digest,
+                "bytes": artifact.bytes,
+            },
+            "report": layout.uri(bucket, f"{self.document.identity.output}{REPORT}"),
+            "seconds": dict(self.watch.seconds),
+        }

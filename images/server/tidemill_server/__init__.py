@@ -1,0 +1,1 @@
+"""The server: Open Inference Protocol v2 over one verified model package."""

@@ -1,0 +1,45 @@
+"""An answer on its way out: status, body, headers; and the headers that every answer carries."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from tidemill_server.protocol.errors import ProtocolError
+from tidemill_server.protocol.infer import Stamp
+
+JSON = b"application/json"
+Header = tuple[bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the client gets."""
+
+    status: int
+    body: bytes
+    content_type: bytes = JSON
+    headers: tuple[Header, ...] = ()
+
+
+def json_answer(document: Mapping[str, Any], status: int = 200) -> Answer:
+    return Answer(status, orjson.dumps(document))
+
+
+def error_answer(error: ProtocolError) -> Answer:
+    """The protocol's error object; the client learns when to come again."""
+    headers: list[Header] = []
+    if error.retry_after is not None:
+        headers.append((b"retry-after", str(error.retry_after).encode()))
+    if error.close:
+        headers.append((b"connection", b"close"))
+    return Answer(error.status, orjson.dumps({"error": error.message}), headers=tuple(headers))
+
+
+def stamp_headers(stamp: Stamp) -> list[Header]:
+    """Which model answered: on everything that the server says."""
+    return [
+        (b"x-tidemill-model-version", stamp.version.encode("ascii", "replace")),
+        (b"x-tidemill-model-digest", stamp.digest.encode("ascii")),
+    ]

@@ -1,0 +1,177 @@
+"""The ASGI application: which path is answered by what, and nothing else.
+
+A framework would cost several times the work of a small model's request, so paths are looked up in
+one table, made when the server starts. Whatever goes wrong becomes the protocol's error object.
+"""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from tidemill_server.answers import JSON, Answer, error_answer, json_answer, stamp_headers
+from tidemill_server.ids import PredictionIds
+from tidemill_server.inference import Inference
+from tidemill_server.lifecycle.state import Phase, Served, State
+from tidemill_server.limits.body import ClientGone
+from tidemill_server.metrics.registry import CONTENT_TYPE, Metrics, Outcome
+from tidemill_server.protocol.errors import ProtocolError
+from tidemill_server.protocol.metadata import model_metadata, server_metadata
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+RETRY_SECONDS = 1
+SHOWN_CHARS = 100
+
+log = logging.getLogger(__name__)
+
+
+class Application:
+    """One model behind the protocol's paths."""
+
+    def __init__(
+        self,
+        state: State,
+        inference: Inference,
+        *,
+        metrics: Metrics,
+        ids: PredictionIds,
+        log_every: int = 0,
+    ) -> None:
+        self._stamp = stamp = inference.stamp
+        self._state = state
+        self._inference = inference
+        self._metrics = metrics
+        self._ids = ids
+        self._log_every = log_every
+        self._count = 0
+        self._stamp_headers = stamp_headers(stamp)
+        model = f"/v2/models/{stamp.name}"
+        versioned = f"{model}/versions/{stamp.version}"
+        self._infer_paths = frozenset({f"{model}/infer", f"{versioned}/infer"})
+        self._pages: dict[str, Callable[[], Answer]] = {
+            "/v2": lambda: json_answer(server_metadata()),
+            "/v2/": lambda: json_answer(server_metadata()),
+            "/v2/health/live": lambda: json_answer({"live": True}),
+            "/v2/health/ready": self._ready,
+            "/metrics": lambda: Answer(200, metrics.render(), CONTENT_TYPE),
+            model: self._metadata,
+            versioned: self._metadata,
+            f"{model}/ready": self._model_ready,
+            f"{versioned}/ready": self._model_ready,
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        if scope["path"] in self._infer_paths:
+            await self._infer(scope, receive, send)
+            return
+        try:
+            answer = self._page(scope)
+        except ProtocolError as error:
+            answer = error_answer(error)
+        await self._send(send, answer, [])
+
+    def _page(self, scope: Scope) -> Answer:
+        page = self._pages.get(scope["path"])
+        if page is None:
+            raise self._unknown(scope["path"])
+        _check_method(scope, "GET", "HEAD")
+        return page()
+
+    async def _infer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        prediction = self._ids()
+        try:
+            _check_method(scope, "POST")
+            answer = await self._inference.answer(
+                self._served(), scope["headers"], receive, prediction=prediction
+            )
+        except ProtocolError as error:
+            answer = error_answer(error)
+        except ClientGone:
+            self._metrics.ended(Outcome.GONE)
+            return
+        except Exception:  # a fault of ours must not reach the client as anything but the protocol
+            log.exception("the request failed", extra={"prediction": prediction})
+            answer = error_answer(ProtocolError(500, "the server failed; its log says why"))
+        await self._send(send, answer, [(b"x-tidemill-prediction-id", prediction.encode())])
+        self._account(scope["path"], answer.status, time.perf_counter() - started)
+
+    def _account(self, path: str, status: int, seconds: float) -> None:
+        self._metrics.ended(Outcome.of_status(status))
+        if status == 200:
+            self._metrics.answered(seconds)
+        self._count += 1
+        if self._log_every and self._count % self._log_every == 0:
+            fields = {"path": path, "status": status, "seconds": round(seconds, 6)}
+            log.info("request", extra=fields)
+
+    async def _send(self, send: Send, answer: Answer, headers: list[tuple[bytes, bytes]]) -> None:
+        every = [
+            (b"content-type", answer.content_type),
+            (b"content-length", str(len(answer.body)).encode()),
+            *self._stamp_headers,
+            *headers,
+            *answer.headers,
+        ]
+        if self._state.phase is Phase.DRAINING:
+            # Ask clients to connect anew: the Service leads them to another pod by now.
+            every.append((b"connection", b"close"))
+        await send({"type": "http.response.start", "status": answer.status, "headers": every})
+        await send({"type": "http.response.body", "body": answer.body})
+
+    def _served(self) -> Served:
+        if self._state.served is None:
+            raise ProtocolError(
+                503,
+                f"the model is not ready: {self._state.message}",
+                retry_after=RETRY_SECONDS,
+            )
+        return self._state.served
+
+    def _ready(self) -> Answer:
+        return self._readiness({})
+
+    def _model_ready(self) -> Answer:
+        return self._readiness({"name": self._stamp.name})
+
+    def _readiness(self, about: dict[str, Any]) -> Answer:
+        state = self._state
+        if state.ready:
+            return json_answer({**about, "ready": True})
+        body = {
+            **about,
+            "ready": False,
+            "reason": state.reason,
+            "message": state.message,
+            "error": f"not ready: {state.message}",
+        }
+        answer = json_answer(body, 503)
+        retry = ((b"retry-after", str(RETRY_SECONDS).encode()),)
+        return Answer(answer.status, answer.body, JSON, retry)
+
+    def _metadata(self) -> Answer:
+        return json_answer(model_metadata(self._stamp, self._served().signature))
+
+    def _unknown(self, path: str) -> ProtocolError:
+        """Say what is unknown: the model, its version, or the path."""
+        parts = path[:1000].split("/")
+        if parts[:3] == ["", "v2", "models"] and len(parts) > 3 and parts[3]:
+            if parts[3] != self._stamp.name:
+                name, known = parts[3][:SHOWN_CHARS], self._stamp.name
+                return ProtocolError(404, f"no model {name!r} here; there is {known!r}")
+            if parts[4:5] == ["versions"] and parts[5:6] not in ([], [self._stamp.version]):
+                version = parts[5][:SHOWN_CHARS]
+                known = self._stamp.version
+                return ProtocolError(404, f"no version {version!r} here; there is {known!r}")
+        return ProtocolError(404, f"nothing is answered at {path[:SHOWN_CHARS]!r}")
+
+
+def _check_method(scope: Scope, *allowed: str) -> None:
+    if scope["method"] not in allowed:
+        raise ProtocolError(405, f"this path answers {' and '.join(allowed)} only")

@@ -1,0 +1,1 @@
+"""Model files: one module for each format that the server can ask."""

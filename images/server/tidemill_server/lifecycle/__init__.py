@@ -1,0 +1,1 @@
+"""From start to end: load until ready, then answer, then drain."""

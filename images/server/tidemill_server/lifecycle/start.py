@@ -1,0 +1,160 @@
+"""Make the model ready: fetch, prove, let the child load it, load it, warm it.
+
+A store that does not answer is waited for, with growing pauses, in sight of everybody: the state
+says so. A package that is refused ends the process with the reason.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+
+from tidemill.store.config import StoreConfig, StoreConfigError
+from tidemill.store.objects import (
+    AccessDenied,
+    BucketMissing,
+    ObjectStore,
+    Patience,
+    StoreError,
+)
+from tidemill.store.package import PackageError
+from tidemill_server.batching.batcher import Batcher, Pace
+from tidemill_server.exits import SPEC_INVALID, Exit, Refused
+from tidemill_server.formats.sklearn_model import MODEL_FILE, SklearnModel, load
+from tidemill_server.lifecycle.state import Served, State
+from tidemill_server.metrics.registry import Metrics
+from tidemill_server.package.fetch import fetch
+from tidemill_server.package.signature import Signature, read_signature
+from tidemill_server.probe.child import Prober
+from tidemill_server.probe.examine import probe_rows
+from tidemill_server.settings import Settings
+
+FIRST_PAUSE = 0.5
+LONGEST_PAUSE = 15.0
+WARM_ROWS = 64
+# Shorter than elsewhere: the server itself tries again, and says so meanwhile.
+PATIENCE = Patience(
+    connect=timedelta(seconds=3),
+    request=timedelta(seconds=30),
+    retry=timedelta(seconds=3),
+    retries=1,
+)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Starter:
+    """Everything that making the model ready takes."""
+
+    settings: Settings
+    state: State
+    metrics: Metrics
+    prober: Prober
+    thread: Executor
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    async def start(self) -> None:
+        """Return when the model answers; raises Refused."""
+        with self._stage("fetch"):
+            folder = await self._fetch()
+        with self._stage("probe"):
+            self._say("loading the model for the first time, in a child process")
+            await asyncio.to_thread(self.prober.probe, folder, self.settings.loading)
+        with self._stage("load"):
+            self._say("loading the model")
+            loop = asyncio.get_running_loop()
+            model = await loop.run_in_executor(self.thread, load, folder / MODEL_FILE)
+            signature = read_signature(folder / "signature.json")
+        with self._stage("warm"):
+            pace = await loop.run_in_executor(self.thread, _warm, model, signature)
+        batcher = Batcher(
+            model,
+            pace,
+            max_rows=self.settings.limits.batch_rows,
+            thread=self.thread,
+            on_batch=self.metrics.batch,
+        )
+        self.state.serve(Served(signature, batcher))
+        log.info("ready", extra={"digest": self.settings.model_digest, "pace": vars(pace)})
+
+    async def _fetch(self) -> Path:
+        """Try until the store answers; the configuration is read anew each time."""
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                return await self._fetch_once()
+            except PackageError as error:
+                raise Refused(error.reason, error.message) from None
+            except (StoreError, StoreConfigError) as error:
+                self.state.waiting(_reason(error), f"{error}; trying again")
+                fields = {"reason": _reason(error), "pause": round(pause, 1)}
+                log.warning("waiting for the store: %s", error, extra=fields)
+            await self.pause(pause * random.uniform(0.8, 1.2))  # noqa: S311 - spreads replicas
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+    async def _fetch_once(self) -> Path:
+        settings = self.settings
+        config = StoreConfig.from_dirs(settings.store)
+        if config.bucket != settings.bucket:
+            raise Refused(
+                SPEC_INVALID,
+                f"the model lies in the bucket {settings.bucket!r}, "
+                f"the store is configured for {config.bucket!r}",
+                Exit.USER_ERROR,
+            )
+        return await fetch(
+            ObjectStore(config, PATIENCE),
+            settings.prefix,
+            settings.model_digest,
+            into=settings.scratch,
+            say=self._say,
+        )
+
+    def _say(self, message: str) -> None:
+        self.state.waiting("Loading", message)
+
+    @contextmanager
+    def _stage(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        seconds = time.perf_counter() - started
+        self.metrics.loaded(name, seconds)
+        log.info("stage done", extra={"stage": name, "seconds": round(seconds, 3)})
+
+
+def _warm(model: SklearnModel, signature: Signature) -> Pace:
+    """Predict once for the caches, then once with few and once with many rows for the pace."""
+    few = probe_rows(signature)[:1]
+    many = few.repeat(WARM_ROWS, axis=0)
+    try:
+        _seconds(model, signature, few)
+        call = _seconds(model, signature, few)
+        bulk = _seconds(model, signature, many)
+    except ValueError:
+        return Pace(
+            0.001, 0.00001
+        )  # the probe's texts are unknown to the model: assume a quick one
+    return Pace(call, max(bulk - call, 0.0) / (WARM_ROWS - 1))
+
+
+def _seconds(model: SklearnModel, signature: Signature, rows: np.ndarray) -> float:
+    started = time.perf_counter()
+    model.predict(rows, signature.output_names)
+    return time.perf_counter() - started
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, AccessDenied):
+        return "AccessDenied"
+    if isinstance(error, BucketMissing):
+        return "BucketMissing"
+    return "SecretInvalid" if isinstance(error, StoreConfigError) else "StoreUnavailable"

@@ -1,0 +1,101 @@
+"""The server's metrics, each named once, here.
+
+- `tidemill_server_requests_total{outcome}`: inference requests; ok, client_error, too_large,
+  overloaded, not_ready, error, gone
+- `tidemill_server_request_seconds`: from the first byte read to the answer, of those that were ok
+- `tidemill_server_rows_total`, `tidemill_server_batch_rows`: rows predicted; rows per batch
+- `tidemill_server_in_flight`, `tidemill_server_ready`: requests being answered; 1 when ready
+- `tidemill_server_model_load_seconds{stage}`: fetch, probe, load, warm
+- `tidemill_server_model_info{model,version,digest}`: always 1
+- `process_*`: memory, processor time, open files, as every Prometheus client names them
+"""
+
+from collections.abc import Callable
+from enum import StrEnum
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.process_collector import ProcessCollector
+
+CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
+_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+_ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 1024, 4096)
+
+
+class Outcome(StrEnum):
+    """How an inference request ended."""
+
+    OK = "ok"
+    CLIENT_ERROR = "client_error"
+    TOO_LARGE = "too_large"
+    OVERLOADED = "overloaded"
+    NOT_READY = "not_ready"
+    ERROR = "error"
+    GONE = "gone"
+
+    @classmethod
+    def of_status(cls, status: int) -> "Outcome":
+        """Few outcomes for many statuses: labels are bounded."""
+        special = {413: cls.TOO_LARGE, 429: cls.OVERLOADED, 503: cls.NOT_READY}
+        if status in special:
+            return special[status]
+        if status < 400:
+            return cls.OK
+        return cls.CLIENT_ERROR if status < 500 else cls.ERROR
+
+
+class Metrics:
+    """One registry per server, so that two can live in one test."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        requests = Counter(
+            "tidemill_server_requests", "Inference requests.", ["outcome"], registry=registry
+        )
+        self._requests = {outcome: requests.labels(outcome.value) for outcome in Outcome}
+        self._seconds = Histogram(
+            "tidemill_server_request_seconds",
+            "Time to answer an inference request.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._rows = Counter("tidemill_server_rows", "Rows predicted.", registry=registry)
+        self._batch = Histogram(
+            "tidemill_server_batch_rows", "Rows per batch.", buckets=_ROWS, registry=registry
+        )
+        self._load = Gauge(
+            "tidemill_server_model_load_seconds",
+            "Time to make the model ready, by stage.",
+            ["stage"],
+            registry=registry,
+        )
+        self._info = Gauge(
+            "tidemill_server_model_info",
+            "The model that is served.",
+            ["model", "version", "digest"],
+            registry=registry,
+        )
+
+    def watch(self, name: str, meaning: str, read: Callable[[], float]) -> None:
+        """A gauge that is read when it is asked for."""
+        Gauge(f"tidemill_server_{name}", meaning, registry=self.registry).set_function(read)
+
+    def describe(self, model: str, version: str, digest: str) -> None:
+        self._info.labels(model, version, digest).set(1)
+
+    def ended(self, outcome: Outcome) -> None:
+        self._requests[outcome].inc()
+
+    def answered(self, seconds: float) -> None:
+        self._seconds.observe(seconds)
+
+    def batch(self, rows: int) -> None:
+        self._rows.inc(rows)
+        self._batch.observe(rows)
+
+    def loaded(self, stage: str, seconds: float) -> None:
+        self._load.labels(stage).set(seconds)
+
+    def render(self) -> bytes:
+        """The text that Prometheus reads."""
+        return generate_latest(self.registry)

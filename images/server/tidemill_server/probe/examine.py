@@ -1,0 +1,67 @@
+"""What the child does with a model: load it, ask it, compare it with its signature.
+
+It runs on a verified package; verified means unchanged, not harmless. Whatever goes wrong here
+becomes one sentence for the user.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from tidemill_server.exits import MODEL_UNLOADABLE, Refused
+from tidemill_server.formats.sklearn_model import METHODS, MODEL_FILE, SklearnModel, load
+from tidemill_server.package.environment import check_environment
+from tidemill_server.package.signature import Column, Output, Signature, read_signature
+
+# Kinds of numpy types that may be answered under each datatype of the protocol.
+_KINDS = {"FP64": "f", "INT64": "iu", "BOOL": "b", "BYTES": "UO"}
+
+
+def examine(folder: Path) -> None:
+    """Return when the model can be served; raises Refused with the reason when not."""
+    signature = read_signature(folder / "signature.json")
+    check_environment(folder / "environment.json")
+    model = load(folder / MODEL_FILE)
+    _check_width(model, signature)
+    for method in METHODS:
+        if method in signature.output_names and not hasattr(model.estimator, method):
+            raise Refused(MODEL_UNLOADABLE, f"the signature has {method!r}, the model has not")
+    rows = probe_rows(signature)
+    try:
+        answer = model.predict(rows, signature.output_names)
+    except ValueError as error:
+        if signature.matrix == "object":
+            return  # a text that the model never saw may be refused: that is an answer, too
+        raise Refused(MODEL_UNLOADABLE, f"the model cannot predict: {error}") from None
+    for output in signature.outputs:
+        _check_output(output, answer[output.name], len(rows))
+
+
+def probe_rows(signature: Signature) -> np.ndarray:
+    """A few plausible rows: nothing is known of the data here but its types."""
+    rows = [[_value(column, step) for column in signature.inputs] for step in (0, 1, 2)]
+    return np.array(rows, dtype=object if signature.matrix == "object" else np.float64)
+
+
+def _value(column: Column, step: int) -> object:
+    if column.datatype == "BYTES":
+        return ""
+    return float(step % 2 if column.datatype == "BOOL" else step)
+
+
+def _check_width(model: SklearnModel, signature: Signature) -> None:
+    if model.width is not None and model.width != len(signature.inputs):
+        raise Refused(
+            MODEL_UNLOADABLE,
+            f"the model takes {model.width} features, its signature names {len(signature.inputs)}",
+        )
+
+
+def _check_output(output: Output, array: np.ndarray, rows: int) -> None:
+    shape = (rows, *output.shape[1:])
+    if array.shape != shape or array.dtype.kind not in _KINDS[output.datatype]:
+        raise Refused(
+            MODEL_UNLOADABLE,
+            f"the model answers {output.name!r} with {array.dtype} of shape {array.shape}, "
+            f"its signature says {output.datatype} of shape {shape}",
+        )

@@ -1,0 +1,151 @@
+"""The process: one event loop, one HTTP server, one thread for long work; and its end.
+
+The server answers from the first moment, so that it can say that it is not ready and why. SIGTERM:
+not ready any more, but answering, until the Service has stopped sending clients here; then what is
+in flight is finished, and the process ends with 0. A second signal ends it at once.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from concurrent.futures import ThreadPoolExecutor
+
+import uvicorn
+import uvloop
+
+from tidemill_server.app import Application
+from tidemill_server.exits import INTERNAL_ERROR, Exit, Refused
+from tidemill_server.ids import PredictionIds
+from tidemill_server.inference import Inference
+from tidemill_server.lifecycle.start import Starter
+from tidemill_server.lifecycle.state import State
+from tidemill_server.metrics.registry import Metrics
+from tidemill_server.probe.child import Prober
+from tidemill_server.protocol.infer import Stamp
+from tidemill_server.settings import Settings
+
+BACKLOG = 2048
+KEEP_ALIVE_SECONDS = 75  # longer than the routers in front keep an idle connection
+
+log = logging.getLogger(__name__)
+
+
+def serve(settings: Settings, prober: Prober) -> None:
+    """Run until the end; raises Refused where the model is."""
+    loop = uvloop.new_event_loop()
+    asyncio.set_event_loop(loop)
+    # The loop is not closed: that would wait for threads in the middle of a load, and the process
+    # ends here in any case.
+    loop.run_until_complete(Process(settings, prober).run())
+
+
+class Process:
+    """Everything that lives as long as the process."""
+
+    def __init__(self, settings: Settings, prober: Prober) -> None:
+        self._settings = settings
+        self._state = State()
+        self._metrics = Metrics()
+        self._stopping = asyncio.Event()
+        self._http: uvicorn.Server | None = None
+        # One thread: the model is asked by one at a time, and libraries need not be thread-safe.
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
+        self._prober = prober
+        self._starter = Starter(settings, self._state, self._metrics, prober, self._thread)
+
+    async def run(self) -> None:
+        """Serve, load, wait for the end."""
+        self._listen_for_signals()
+        self._http = self._server()
+        listener = _listen(self._settings.port)
+        log.info("listening", extra={"port": listener.getsockname()[1]})
+        serving = asyncio.create_task(self._http.serve(sockets=[listener]))
+        stopping = asyncio.create_task(self._stopping.wait())
+        starting = asyncio.create_task(self._starter.start())
+        try:
+            await asyncio.wait({serving, stopping, starting}, return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                starting.result()
+                await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            await self._drain()
+        except Exception as error:
+            await self._end(serving)
+            raise _refusal(error) from error
+        finally:
+            starting.cancel()
+            stopping.cancel()
+        await self._end(serving)
+
+    async def _drain(self) -> None:
+        """Whoever still comes is answered; who was ready is given time to be forgotten."""
+        was_ready = self._state.ready
+        self._state.drain()
+        self._stopping.clear()
+        if was_ready:
+            seconds = self._settings.stopping.drain_seconds
+            log.info("draining", extra={"seconds": seconds})
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), seconds)
+
+    async def _end(self, serving: "asyncio.Task[None]") -> None:
+        """Stop listening, finish what is in flight, within bounds that the HTTP server keeps."""
+        if self._http is not None:
+            self._http.should_exit = True
+        await serving
+        self._prober.stop()
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        log.info("ended")
+
+    def _listen_for_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+
+    def _server(self) -> uvicorn.Server:
+        settings = self._settings
+        stamp = Stamp(settings.model_name, settings.model_version, settings.model_digest)
+        inference = Inference(stamp, settings.limits)
+        self._metrics.describe(stamp.name, stamp.version, stamp.digest)
+        self._metrics.watch("in_flight", "Requests in flight.", lambda: inference.in_flight)
+        self._metrics.watch("ready", "1 when the model answers.", lambda: self._state.ready)
+        app = Application(
+            self._state,
+            inference,
+            metrics=self._metrics,
+            ids=PredictionIds(),
+            log_every=settings.access_log_every,
+        )
+        config = uvicorn.Config(
+            app,
+            loop="none",
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            backlog=BACKLOG,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=max(1, round(settings.stopping.finish_seconds)),
+        )
+        server = uvicorn.Server(config)
+        # Signals are ours: uvicorn would stop listening at once.
+        server.capture_signals = contextlib.nullcontext
+        return server
+
+
+def _listen(port: int) -> socket.socket:
+    if socket.has_dualstack_ipv6():
+        family, dual = socket.AF_INET6, True
+    else:
+        family, dual = socket.AF_INET, False
+    return socket.create_server(("", port), family=family, dualstack_ipv6=dual, backlog=BACKLOG)
+
+
+def _refusal(error: Exception) -> Refused:
+    if isinstance(error, Refused):
+        return error
+    log.error("the server failed", exc_info=error)
+    return Refused(INTERNAL_ERROR, f"{type(error).__name__}: {error}", Exit.BUG)

@@ -1,0 +1,169 @@
+"""From tensors to the matrix that the model was trained on: columns by name, or one matrix.
+
+Either every column is sent as a tensor of its own (shape `[n]` or `[n, 1]`, in any order), or all
+of them as one tensor of shape `[n, columns]` in the order of the model's metadata. A column that is
+missing, unknown, sent twice or of the wrong kind is named in the refusal.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tidemill_server.package.signature import Column, Signature
+from tidemill_server.protocol.errors import ProtocolError, bad_request
+from tidemill_server.protocol.tensors import Tensor, read_tensor
+
+SHOWN = 10
+
+
+def read_rows(inputs: object, signature: Signature, max_rows: int) -> np.ndarray:
+    """The rows in feature order; raises ProtocolError."""
+    if type(inputs) is not list or not inputs:
+        raise bad_request("the request has no list 'inputs' with at least one tensor")
+    if len(inputs) > len(signature.inputs):
+        _refuse_unknown(inputs, signature)
+    tensors = [read_tensor(item) for item in inputs]
+    first = tensors[0]
+    if len(tensors) == 1 and len(first.shape) == 2 and _is_matrix(first, signature):
+        return _matrix(first, signature, max_rows)
+    return _columns(tensors, signature, max_rows)
+
+
+def _is_matrix(tensor: Tensor, signature: Signature) -> bool:
+    return tensor.shape[1] != 1 or tensor.name not in signature.positions
+
+
+def _matrix(tensor: Tensor, signature: Signature, max_rows: int) -> np.ndarray:
+    rows, width = tensor.shape
+    if width != len(signature.inputs):
+        raise bad_request(
+            f"input {tensor.name!r} has {width} columns, the model takes {len(signature.inputs)}"
+        )
+    _check_rows(rows, max_rows)
+    texts = [column.name for column in signature.inputs if column.datatype == "BYTES"]
+    if texts and len(texts) < width:
+        raise bad_request(
+            "the model takes text and numbers: send one tensor for each column, by its name"
+        )
+    if tensor.has_nulls or signature.matrix == "object" or not _exact(signature):
+        columns = [tensor.values[place::width] for place in range(width)]
+        parts = [
+            Tensor(column.name, tensor.datatype, [rows], values, None in values)
+            for column, values in zip(signature.inputs, columns, strict=True)
+        ]
+        return _columns(parts, signature, max_rows)
+    _check_kind(tensor, signature.inputs[0])
+    return np.array(tensor.values, dtype=np.float64).reshape(rows, width)
+
+
+def _exact(signature: Signature) -> bool:
+    """Every column takes any number, so that there is nothing to check column by column."""
+    return all(column.datatype == "FP64" for column in signature.inputs)
+
+
+def _columns(tensors: list[Tensor], signature: Signature, max_rows: int) -> np.ndarray:
+    positions = signature.positions
+    as_objects = signature.matrix == "object"
+    rows = tensors[0].shape[0]
+    _check_rows(rows, max_rows)
+    found: list[list[Any] | None] = [None] * len(positions)
+    for tensor in tensors:
+        place = positions.get(tensor.name)
+        if place is None:
+            raise _unknown(tensor.name, signature)
+        if found[place] is not None:
+            raise bad_request(f"the column {tensor.name!r} is sent twice")
+        if len(tensor.values) != rows or tensor.shape[0] != rows or len(tensor.shape) > 2:
+            raise bad_request(
+                f"the column {tensor.name!r} has the shape {tensor.shape}, "
+                f"where [{rows}] or [{rows}, 1] is expected"
+            )
+        found[place] = _column(tensor, signature.inputs[place], as_objects=as_objects)
+    if len(tensors) < len(found):
+        _refuse_missing(found, signature)
+    if not as_objects:
+        return _numbers(found, rows)
+    matrix = np.empty((rows, len(found)), dtype=object)
+    for place, values in enumerate(found):
+        matrix[:, place] = values
+    return matrix
+
+
+def _numbers(columns: list[Any], rows: int) -> np.ndarray:
+    if rows == 1:
+        return np.array([[column[0] for column in columns]], dtype=np.float64)
+    return np.ascontiguousarray(np.array(columns, dtype=np.float64).T)
+
+
+def _column(tensor: Tensor, column: Column, *, as_objects: bool) -> list[Any]:
+    """The values as the model takes them: numbers as floats, `None` as NaN unless it is a text."""
+    _check_kind(tensor, column)
+    if tensor.has_nulls and not column.nullable:
+        raise bad_request(f"the column {column.name!r} has a null, the model takes none there")
+    values = tensor.values
+    if column.datatype == "BYTES":
+        return values
+    if tensor.datatype != column.datatype:
+        _check_whole(tensor, column)
+    if as_objects:
+        return [math.nan if value is None else float(value) for value in values]
+    return values
+
+
+def _check_whole(tensor: Tensor, column: Column) -> None:
+    """Numbers sent with a wider datatype than the column's must be such as the column can hold."""
+    present = (value for value in tensor.values if value is not None)
+    if column.datatype == "INT64" and tensor.datatype in ("FP32", "FP64"):
+        wrong = any(value % 1 for value in present)
+    else:
+        narrow = column.datatype == "BOOL" and tensor.datatype != "BOOL"
+        wrong = narrow and any(value not in (0, 1) for value in present)
+    if wrong:
+        kind = "whole numbers" if column.datatype == "INT64" else "true and false"
+        raise bad_request(f"the column {column.name!r} holds {kind} only")
+
+
+def _check_kind(tensor: Tensor, column: Column) -> None:
+    if (tensor.datatype == "BYTES") != (column.datatype == "BYTES"):
+        raise bad_request(
+            f"the column {column.name!r} is {column.datatype}, it is sent as {tensor.datatype}"
+        )
+
+
+def _check_rows(rows: int, max_rows: int) -> None:
+    if rows == 0:
+        raise bad_request("the request has no rows")
+    if rows > max_rows:
+        raise ProtocolError(413, f"the request has {rows} rows, more than {max_rows}: send fewer")
+
+
+def _unknown(name: str, signature: Signature) -> ProtocolError:
+    known = [column.name for column in signature.inputs]
+    more = f" and {len(known) - SHOWN} more" if len(known) > SHOWN else ""
+    return bad_request(
+        f"the model has no column {name!r}; it has {', '.join(map(repr, known[:SHOWN]))}{more}"
+    )
+
+
+def _refuse_unknown(inputs: list[Any], signature: Signature) -> None:
+    """More inputs than columns: name the one too many before reading them all."""
+    seen: set[str] = set()
+    for item in inputs:
+        name = item.get("name") if isinstance(item, dict) else None
+        if type(name) is str and name not in signature.positions:
+            raise _unknown(name, signature)
+        if type(name) is str and name in seen:
+            raise bad_request(f"the column {name!r} is sent twice")
+        seen.add(str(name))
+    raise bad_request(f"the request has {len(inputs)} inputs, the model {len(signature.inputs)}")
+
+
+def _refuse_missing(found: list[Any], signature: Signature) -> None:
+    missing = [
+        column.name
+        for column, values in zip(signature.inputs, found, strict=True)
+        if values is None
+    ]
+    more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
+    raise bad_request(f"columns are missing: {', '.join(map(repr, missing[:SHOWN]))}{more}")

@@ -1,0 +1,146 @@
+"""What the server is told by its environment, read once, checked at once.
+
+Every limit has a default that suits one replica on one core. A value that cannot be used ends the
+process with the variable's name: nothing is guessed and nothing is ignored.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tidemill.store import digests, layout
+from tidemill_server.exits import SPEC_INVALID, Exit, Refused
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds on what clients may ask for; beyond them 413 or 429, never a slow death."""
+
+    body_bytes: int = 16 * MIB  # TIDEMILL_MAX_BODY_BYTES
+    rows: int = 10_000  # TIDEMILL_MAX_ROWS: in one request
+    in_flight: int = 256  # TIDEMILL_MAX_IN_FLIGHT: requests being answered at a time
+    batch_rows: int = 2_048  # TIDEMILL_MAX_BATCH_ROWS: rows put together from several requests
+    body_seconds: float = 30.0  # TIDEMILL_BODY_SECONDS: for the whole body to arrive
+
+
+@dataclass(frozen=True)
+class Loading:
+    """Bounds on the model while it is loaded for the first time, in a child process."""
+
+    seconds: float = 120.0  # TIDEMILL_LOAD_SECONDS
+    memory_bytes: int = 0  # TIDEMILL_LOAD_MEMORY_BYTES; 0: what the container's limit leaves
+
+
+@dataclass(frozen=True)
+class Stopping:
+    """From SIGTERM to the end: answer on until no client is sent here, then finish what runs."""
+
+    drain_seconds: float = 5.0  # TIDEMILL_DRAIN_SECONDS
+    finish_seconds: float = 20.0  # TIDEMILL_FINISH_SECONDS
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything the process is told."""
+
+    model_name: str
+    model_version: str
+    model_digest: str
+    bucket: str
+    prefix: str
+    store: Path = Path("/etc/tidemill/store")  # TIDEMILL_STORE
+    scratch: Path = Path("/scratch")  # TIDEMILL_SCRATCH
+    termination: Path = Path("/dev/termination-log")  # TIDEMILL_TERMINATION
+    port: int = 8080  # PORT; 0: any free one, named in the log
+    access_log_every: int = 0  # TIDEMILL_ACCESS_LOG_EVERY: log one request of so many; 0: none
+    limits: Limits = field(default_factory=Limits)
+    loading: Loading = field(default_factory=Loading)
+    stopping: Stopping = field(default_factory=Stopping)
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> "Settings":
+        """Read the environment; raises Refused with the variable's name."""
+        digest = _required(env, "TIDEMILL_MODEL_DIGEST")
+        if not digests.is_digest(digest):
+            raise _wrong("TIDEMILL_MODEL_DIGEST", "it must be sha256:<64 hexadecimal digits>")
+        try:
+            bucket, prefix = layout.parse_uri(_required(env, "TIDEMILL_MODEL_URI"))
+        except ValueError as error:
+            raise _wrong("TIDEMILL_MODEL_URI", str(error)) from None
+        return cls(
+            model_name=_required(env, "TIDEMILL_MODEL_NAME"),
+            model_version=env.get("TIDEMILL_MODEL_VERSION") or digests.hex_of(digest)[:12],
+            model_digest=digest,
+            bucket=bucket,
+            prefix=prefix if prefix.endswith("/") else prefix + "/",
+            store=_path(env, "TIDEMILL_STORE", cls.store),
+            scratch=_path(env, "TIDEMILL_SCRATCH", cls.scratch),
+            termination=termination_path(env),
+            port=_integer(env, "PORT", cls.port),
+            access_log_every=_integer(env, "TIDEMILL_ACCESS_LOG_EVERY", cls.access_log_every),
+            limits=_limits(env),
+            loading=Loading(
+                seconds=_seconds(env, "TIDEMILL_LOAD_SECONDS", Loading.seconds),
+                memory_bytes=_integer(env, "TIDEMILL_LOAD_MEMORY_BYTES", Loading.memory_bytes),
+            ),
+            stopping=Stopping(
+                drain_seconds=_seconds(env, "TIDEMILL_DRAIN_SECONDS", Stopping.drain_seconds),
+                finish_seconds=_seconds(env, "TIDEMILL_FINISH_SECONDS", Stopping.finish_seconds),
+            ),
+        )
+
+
+def termination_path(env: Mapping[str, str]) -> Path:
+    """Needed on its own: where the settings are wrong, the message must be left all the same."""
+    return _path(env, "TIDEMILL_TERMINATION", Settings.termination)
+
+
+def _path(env: Mapping[str, str], name: str, default: Path) -> Path:
+    return Path(env.get(name) or default)
+
+
+def _limits(env: Mapping[str, str]) -> Limits:
+    return Limits(
+        body_bytes=_integer(env, "TIDEMILL_MAX_BODY_BYTES", Limits.body_bytes, least=1),
+        rows=_integer(env, "TIDEMILL_MAX_ROWS", Limits.rows, least=1),
+        in_flight=_integer(env, "TIDEMILL_MAX_IN_FLIGHT", Limits.in_flight, least=1),
+        batch_rows=_integer(env, "TIDEMILL_MAX_BATCH_ROWS", Limits.batch_rows, least=1),
+        body_seconds=_seconds(env, "TIDEMILL_BODY_SECONDS", Limits.body_seconds),
+    )
+
+
+def _required(env: Mapping[str, str], name: str) -> str:
+    value = env.get(name, "")
+    if not value:
+        raise _wrong(name, "it is not set")
+    return value
+
+
+def _integer(env: Mapping[str, str], name: str, default: int, *, least: int = 0) -> int:
+    text = env.get(name, "")
+    if not text:
+        return default
+    if not text.isdecimal() or int(text) < least:
+        raise _wrong(name, f"it must be a whole number of at least {least}, not {text!r}")
+    return int(text)
+
+
+def _seconds(env: Mapping[str, str], name: str, default: float) -> float:
+    text = env.get(name, "")
+    if not text:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 86_400:
+        raise _wrong(name, f"it must be a number of seconds, not {text!r}")
+    return value
+
+
+def _wrong(name: str, why: str) -> Refused:
+    return Refused(
+        SPEC_INVALID, f"the environment variable {name} is wrong: {why}", Exit.USER_ERROR
+    )

@@ -1,0 +1,1 @@
+"""The API: what users write and read, one package per version."""

@@ -1,0 +1,115 @@
+"""ModelDeployment: a model version behind a stable address, replaced without a lost request."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import ConfigDict, Field
+
+from tidemill.api.v1alpha1.meta import CommonStatus, Template
+from tidemill.api.v1alpha1.types import ApiModel, Digest, ObjectName, StatusModel, rule, rules
+
+
+class ModelReference(ApiModel):
+    """The model to serve; exactly one of `run`, or `uri` with `digest`."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "has(self.run) != has(self.uri)",
+                "exactly one model must be named: run, or uri with digest",
+            ),
+            rule("has(self.uri) == has(self.digest)", "uri and digest are set together"),
+        )
+    )
+
+    run: Annotated[ObjectName | None, Field(description="A TrainingRun in the same namespace.")] = (
+        None
+    )
+    uri: Annotated[
+        str | None,
+        Field(
+            pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/models/\S+/$",
+            max_length=2048,
+            description="Address of a model package in Tidemill's store, with a slash at its end.",
+        ),
+    ] = None
+    digest: Annotated[Digest | None, Field(description="Digest of the package's manifest.")] = None
+
+
+class Rollout(ApiModel):
+    """How a new version takes over."""
+
+    strategy: Annotated[
+        Literal["Replace"],
+        Field(
+            description="Replace: the new version starts beside the old one, answers, takes over; "
+            "then the old one drains and goes."
+        ),
+    ] = "Replace"
+
+
+class ModelDeploymentSpec(ApiModel):
+    """Which model is served, and how."""
+
+    model: Annotated[ModelReference, Field(description="The model to serve.")]
+    replicas: Annotated[int, Field(ge=0, le=1000, description="Number of server pods.")] = 1
+    rollout: Annotated[Rollout | None, Field(description="How a new version takes over.")] = None
+    template: Annotated[
+        Template | None, Field(description="What a server pod asks of the cluster.")
+    ] = None
+    suspend: Annotated[
+        bool, Field(description="Leave what runs as it is and change nothing while true.")
+    ] = False
+
+
+class ServedVersion(StatusModel):
+    """A model version and the pods that serve it."""
+
+    version: Annotated[
+        str, Field(max_length=12, description="The first twelve digits of the digest.")
+    ]
+    digest: Annotated[Digest, Field(description="Digest of the package's manifest.")]
+    uri: Annotated[str, Field(max_length=2048, description="Address of the package.")]
+    deployment: Annotated[str, Field(max_length=253, description="Name of its Deployment.")]
+    replicas: Annotated[int, Field(description="Pods wanted.")]
+    ready: Annotated[int, Field(description="Pods that answer.")]
+
+
+class ModelDeploymentStatus(CommonStatus):
+    """What is served now."""
+
+    url: Annotated[
+        str | None, Field(max_length=1024, description="Stable address inside the cluster.")
+    ] = None
+    stable: Annotated[
+        ServedVersion | None, Field(description="The version that gets the traffic.")
+    ] = None
+    next: Annotated[
+        ServedVersion | None, Field(description="The version on its way to take over.")
+    ] = None
+    replicas: Annotated[
+        str | None, Field(max_length=16, description="Pods ready of pods wanted, such as 2/2.")
+    ] = None
+
+
+def _condition(field: str) -> str:
+    return f'.status.conditions[?(@.type=="Ready")].{field}'
+
+
+class ModelDeployment(ApiModel):
+    """A model version behind a stable address, replaced without a lost request."""
+
+    kind: ClassVar[str] = "ModelDeployment"
+    plural: ClassVar[str] = "modeldeployments"
+    short_names: ClassVar[tuple[str, ...]] = ("tmdep",)
+    columns: ClassVar[tuple[dict[str, str | int], ...]] = (
+        {"name": "Ready", "type": "string", "jsonPath": _condition("status")},
+        {"name": "Reason", "type": "string", "jsonPath": _condition("reason")},
+        {"name": "Version", "type": "string", "jsonPath": ".status.stable.version"},
+        {"name": "Replicas", "type": "string", "jsonPath": ".status.replicas"},
+        {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+        {"name": "URL", "type": "string", "jsonPath": ".status.url", "priority": 1},
+        {"name": "Message", "type": "string", "jsonPath": _condition("message"), "priority": 1},
+    )
+
+    spec: Annotated[ModelDeploymentSpec, Field(description="Which model is served, and how.")]
+    status: Annotated[ModelDeploymentStatus | None, Field(description="What is served now.")] = None

@@ -1,0 +1,266 @@
+"""Every reason a condition can carry, with who must act and what to do.
+
+One enum for all kinds: a reason means the same wherever it stands. `docs/reasons.md` is generated
+from this file. Values are part of the API: they are added, never renamed.
+"""
+
+from enum import StrEnum
+
+
+class Actor(StrEnum):
+    """Who has to act so that the condition changes."""
+
+    NOBODY = "Nobody"
+    USER = "User"
+    ADMINISTRATOR = "Administrator"
+    OPERATOR = "Tidemill"
+
+
+class Reason(StrEnum):
+    """A machine-readable cause: `Reason("BucketMissing").meaning` says it in words."""
+
+    actor: Actor
+    meaning: str
+
+    def __new__(cls, value: str, actor: Actor, meaning: str) -> "Reason":
+        """Keep the documentation beside the value."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.actor = actor
+        member.meaning = meaning
+        return member
+
+    @classmethod
+    def named(cls, value: object) -> "Reason | None":
+        """Find a reason by its value; None for anything else."""
+        return next((reason for reason in cls if reason == value), None)
+
+    # At rest
+    READY = "Ready", Actor.NOBODY, "The object does what its spec says."
+    SUCCEEDED = "Succeeded", Actor.NOBODY, "The run has ended and its result is in the status."
+    SUSPENDED = (
+        "Suspended",
+        Actor.USER,
+        "`spec.suspend` is true: nothing is done until it is false.",
+    )
+
+    # On the way
+    SETTLING = (
+        "Settling",
+        Actor.NOBODY,
+        "The source has changed; it is versioned once two listings in a row are equal.",
+    )
+    INGESTING = "Ingesting", Actor.NOBODY, "A Job reads, checks and copies the data."
+    TRAINING = "Training", Actor.NOBODY, "A Job fits and evaluates the estimator."
+    ROLLING_OUT = (
+        "RollingOut",
+        Actor.NOBODY,
+        "A new model version starts; the old one still serves.",
+    )
+    WAITING_FOR_DATASET = (
+        "WaitingForDataset",
+        Actor.USER,
+        "The Dataset named does not exist or has no version yet; the run starts when it has.",
+    )
+    WAITING_FOR_RUN = (
+        "WaitingForRun",
+        Actor.USER,
+        "The TrainingRun named does not exist or has not ended; the rollout starts when it has.",
+    )
+    UNSCHEDULABLE = (
+        "Unschedulable",
+        Actor.ADMINISTRATOR,
+        "No node takes the pod; the message is the scheduler's. Lower the request or add capacity.",
+    )
+    IMAGE_PULL_FAILED = (
+        "ImagePullFailed",
+        Actor.ADMINISTRATOR,
+        "A node cannot pull the image; the message is the node's. Check the registry and the name.",
+    )
+    POD_NOT_CREATED = (
+        "PodNotCreated",
+        Actor.ADMINISTRATOR,
+        "The API server refuses the pod (quota, admission, policy); the message is its own.",
+    )
+    RETRYING = (
+        "Retrying",
+        Actor.NOBODY,
+        "A passing fault of the infrastructure; it is tried again with growing pauses.",
+    )
+
+    # The store and its credentials
+    STORE_UNAVAILABLE = (
+        "StoreUnavailable",
+        Actor.ADMINISTRATOR,
+        "The object store does not answer. It is tried again with growing pauses and heals itself.",
+    )
+    BUCKET_MISSING = "BucketMissing", Actor.USER, "The bucket does not exist: create or rename it."
+    ACCESS_DENIED = (
+        "AccessDenied",
+        Actor.USER,
+        "The store refuses the credentials: correct the Secret or its rights.",
+    )
+    SECRET_MISSING = (
+        "SecretMissing",
+        Actor.USER,
+        "The Secret named in `credentialsRef` does not exist in the namespace: create it.",
+    )
+    SECRET_INVALID = (
+        "SecretInvalid",
+        Actor.USER,
+        "The Secret lacks a key that is needed; the message names it.",
+    )
+    STORE_CREDENTIALS_UNAVAILABLE = (
+        "StoreCredentialsUnavailable",
+        Actor.ADMINISTRATOR,
+        "The store gives no scoped credentials and the namespace has no Secret `tidemill-store`.",
+    )
+
+    # Data
+    PREFIX_EMPTY = (
+        "PrefixEmpty",
+        Actor.USER,
+        "No object lies under the prefix: deliver data or fix it.",
+    )
+    SOURCE_CHANGED = (
+        "SourceChanged",
+        Actor.NOBODY,
+        "An object was replaced while it was read; the ingest starts again when it settles.",
+    )
+    DATASET_CORRUPT = (
+        "DatasetCorrupt",
+        Actor.ADMINISTRATOR,
+        "Stored content does not match its digest or is gone; restore the bucket or ingest again.",
+    )
+    VERSION_NOT_FOUND = (
+        "VersionNotFound",
+        Actor.USER,
+        "The Dataset has no version of that digest; the message lists where to find them.",
+    )
+    RAGGED_ROWS = "RaggedRows", Actor.USER, "A CSV row has more or fewer fields than the header."
+    WRONG_ENCODING = "WrongEncoding", Actor.USER, "A CSV file is not UTF-8: convert it."
+    DUPLICATE_COLUMNS = "DuplicateColumns", Actor.USER, "Two columns have one name: rename one."
+    NO_ROWS = "NoRows", Actor.USER, "A file has a header and no rows, or nothing at all."
+    MALFORMED_FILE = (
+        "MalformedFile",
+        Actor.USER,
+        "A file cannot be read as its format (truncated or not of that format): deliver it again.",
+    )
+    SCHEMAS_DIFFER = "SchemasDiffer", Actor.USER, "Files of one data set have different columns."
+
+    # Training
+    TARGET_MISSING = "TargetMissing", Actor.USER, "`spec.target` names no column of the data set."
+    TARGET_INVALID = (
+        "TargetInvalid",
+        Actor.USER,
+        "The target column cannot be learnt: empty values, one class only, or of the wrong type.",
+    )
+    FEATURES_INVALID = (
+        "FeaturesInvalid",
+        Actor.USER,
+        "A feature column cannot be used as it is, or none is left; exclude it or change its type.",
+    )
+    SPLIT_INVALID = (
+        "SplitInvalid",
+        Actor.USER,
+        "The split leaves no rows to train on or to hold out.",
+    )
+    ESTIMATOR_REFUSED = (
+        "EstimatorRefused",
+        Actor.USER,
+        "The class is not on the allow-list (scikit-learn's estimators and transformers).",
+    )
+    PARAMETER_INVALID = (
+        "ParameterInvalid",
+        Actor.USER,
+        "A parameter's name, type or value is wrong; the message lists the valid ones.",
+    )
+    METRIC_INVALID = "MetricInvalid", Actor.USER, "A metric is unknown or does not fit the task."
+    FIT_FAILED = "FitFailed", Actor.USER, "The estimator raised an error; the message is its own."
+    LOSS_NOT_FINITE = (
+        "LossNotFinite",
+        Actor.USER,
+        "The model's predictions or scores are not finite numbers.",
+    )
+    MODEL_NOT_PACKABLE = (
+        "ModelNotPackable",
+        Actor.USER,
+        "The fitted model does not survive saving and loading with equal predictions.",
+    )
+
+    # What ends a pod
+    OOM_KILLED = (
+        "OOMKilled",
+        Actor.USER,
+        "The container passed its memory limit: raise it or use less.",
+    )
+    DEADLINE_EXCEEDED = "DeadlineExceeded", Actor.USER, "The run took longer than `spec.deadline`."
+    EVICTED = "Evicted", Actor.ADMINISTRATOR, "The node evicted the pod; the message is the node's."
+    NODE_LOST = (
+        "NodeLost",
+        Actor.ADMINISTRATOR,
+        "The node stopped answering while the pod ran on it.",
+    )
+    CONTAINER_FAILED = (
+        "ContainerFailed",
+        Actor.USER,
+        "The container ended with an exit code that Tidemill does not know; see the log lines.",
+    )
+    RESULT_MISSING = (
+        "ResultMissing",
+        Actor.OPERATOR,
+        "The Job says that it succeeded but left no result in the store.",
+    )
+    INTERNAL_ERROR = "InternalError", Actor.OPERATOR, "A fault in Tidemill: please report it."
+
+    # Models and their packages
+    RUN_FAILED = (
+        "RunFailed",
+        Actor.USER,
+        "The TrainingRun named has failed; there is nothing to serve.",
+    )
+    DIGEST_MISMATCH = (
+        "DigestMismatch",
+        Actor.USER,
+        "The bytes in the store are not those of the digest: nothing is loaded.",
+    )
+    UNEXPECTED_FILE = (
+        "UnexpectedFile",
+        Actor.USER,
+        "The package holds a file its manifest does not name.",
+    )
+    MISSING_FILE = "MissingFile", Actor.USER, "The package lacks a file that its manifest names."
+    UNSAFE_PATH = "UnsafePath", Actor.USER, "The package names a path outside itself."
+    PICKLE_REFUSED = "PickleRefused", Actor.USER, "The package holds a pickle, which can run code."
+    MALFORMED_PACKAGE = (
+        "MalformedPackage",
+        Actor.USER,
+        "The package or its manifest cannot be read.",
+    )
+    MODEL_UNLOADABLE = (
+        "ModelUnloadable",
+        Actor.USER,
+        "The model does not load, or not within its limits; the old one keeps serving.",
+    )
+    CRASH_LOOPING = (
+        "CrashLooping",
+        Actor.USER,
+        "The server ends again and again; see its log lines.",
+    )
+
+    # The object itself
+    SPEC_INVALID = (
+        "SpecInvalid",
+        Actor.USER,
+        "The spec contradicts itself; the message names the field.",
+    )
+    NAME_CONFLICT = (
+        "NameConflict",
+        Actor.USER,
+        "A child object's name is taken by an object of somebody else: rename or remove it.",
+    )
+    FORBIDDEN = (
+        "Forbidden",
+        Actor.ADMINISTRATOR,
+        "The API server forbids a child object (rights, quota, policy); the message is its own.",
+    )

@@ -1,0 +1,329 @@
+"""TrainingRun: one fit of one estimator on one version of a data set; one run, one record."""
+
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import ConfigDict, Field
+
+from tidemill.api.v1alpha1.meta import CommonStatus, Template
+from tidemill.api.v1alpha1.types import (
+    ApiModel,
+    Digest,
+    Duration,
+    Fraction,
+    ObjectName,
+    StatusModel,
+    rule,
+    rules,
+)
+
+MAX_LOG_LINES = 20
+
+Task = Literal["Classification", "Regression"]
+Metric = Literal[
+    "accuracy",
+    "balanced_accuracy",
+    "error_rate",
+    "f1_macro",
+    "log_loss",
+    "roc_auc",
+    "brier_score",
+    "rmse",
+    "mae",
+    "r2",
+]
+
+
+class DatasetReference(ApiModel):
+    """A version of a Dataset in the same namespace."""
+
+    name: Annotated[ObjectName, Field(description="Name of the Dataset.")]
+    version: Annotated[
+        str,
+        Field(
+            pattern=r"^(latest|sha256:[0-9a-f]{64})$",
+            max_length=71,
+            description="A digest, or `latest`: the newest when the run starts, pinned in status.",
+        ),
+    ] = "latest"
+
+
+class Features(ApiModel):
+    """Which columns the model sees."""
+
+    exclude: Annotated[
+        list[Annotated[str, Field(max_length=1024, description="Name of a column.")]],
+        Field(
+            default_factory=list,
+            max_length=2048,
+            description="Columns the model does not see, beside the target.",
+            json_schema_extra={"x-kubernetes-list-type": "set"},
+        ),
+    ]
+
+
+class Split(ApiModel):
+    """How rows are held out for evaluation."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "self.by == 'Time' ? has(self.column) : !has(self.column)",
+                "column names the time column: it is needed with by: Time and only there",
+            )
+        )
+    )
+
+    holdout: Annotated[Fraction, Field(description="Fraction of the rows held out.")] = "0.2"
+    by: Annotated[
+        Literal["Order", "Time", "Random"],
+        Field(
+            description="Order: the last rows of the files. Time: the latest by `column`. "
+            "Random: drawn with the seed."
+        ),
+    ] = "Random"
+    column: Annotated[
+        str | None, Field(max_length=1024, description="The column that says when a row happened.")
+    ] = None
+
+
+class Step(ApiModel):
+    """One step of a scikit-learn Pipeline."""
+
+    name: Annotated[
+        str,
+        Field(
+            pattern=r"^[A-Za-z][A-Za-z0-9-]*(_[A-Za-z0-9-]+)*$",
+            max_length=63,
+            description="Name of the step.",
+        ),
+    ]
+    class_: Annotated[
+        str,
+        Field(
+            alias="class",
+            pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+$",
+            max_length=253,
+            description="Dotted path of a scikit-learn transformer or, last, estimator.",
+        ),
+    ]
+    params: Annotated[
+        dict[str, Any] | None,
+        Field(
+            description="Its parameters, as its constructor takes them.",
+            json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
+        ),
+    ] = None
+
+
+class SklearnEstimator(ApiModel):
+    """A scikit-learn Pipeline."""
+
+    steps: Annotated[
+        list[Step],
+        Field(
+            min_length=1,
+            max_length=32,
+            description="Transformers in their order, then the estimator.",
+            json_schema_extra={
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["name"],
+            },
+        ),
+    ]
+
+
+class Estimator(ApiModel):
+    """What is fitted; exactly one."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule("has(self.sklearn)", "exactly one estimator must be set: sklearn")
+        )
+    )
+
+    sklearn: Annotated[
+        SklearnEstimator | None, Field(description="A scikit-learn Pipeline from its steps.")
+    ] = None
+
+
+class Evaluation(ApiModel):
+    """What is measured on the rows held out."""
+
+    metrics: Annotated[
+        list[Annotated[Metric, Field(description="Name of a metric.")]],
+        Field(
+            default_factory=list,
+            max_length=16,
+            description="Metrics with 95 % confidence intervals. Default for Classification: "
+            "accuracy, error_rate, log_loss and roc_auc; for Regression: rmse, mae and r2.",
+            json_schema_extra={"x-kubernetes-list-type": "set"},
+        ),
+    ]
+
+
+_IMMUTABLE = (
+    *("dataset", "task", "target", "features", "split", "seed", "estimator", "evaluation"),
+    *("template", "deadline"),
+)
+
+
+def _immutable(field: str) -> dict[str, str]:
+    return rule(
+        f"has(self.{field}) == has(oldSelf.{field})"
+        f" && (!has(self.{field}) || self.{field} == oldSelf.{field})",
+        f"{field} cannot be changed: a run is a record; create a new TrainingRun",
+    )
+
+
+class TrainingRunSpec(ApiModel):
+    """What is trained on what; immutable but for `suspend`."""
+
+    model_config = ConfigDict(json_schema_extra=rules(*(_immutable(f) for f in _IMMUTABLE)))
+
+    dataset: Annotated[DatasetReference, Field(description="The data trained on.")]
+    task: Annotated[Task, Field(description="Whether classes or numbers are predicted.")]
+    target: Annotated[
+        str, Field(min_length=1, max_length=1024, description="The column that is predicted.")
+    ]
+    features: Annotated[
+        Features | None, Field(description="Which columns the model sees; default: all others.")
+    ] = None
+    split: Annotated[Split | None, Field(description="How rows are held out for evaluation.")] = (
+        None
+    )
+    seed: Annotated[
+        int,
+        Field(ge=0, le=4294967295, description="Seeds the split, the estimators, the intervals."),
+    ] = 0
+    estimator: Annotated[Estimator, Field(description="What is fitted.")]
+    evaluation: Annotated[
+        Evaluation | None, Field(description="What is measured on the rows held out.")
+    ] = None
+    template: Annotated[
+        Template | None, Field(description="What the training pod asks of the cluster.")
+    ] = None
+    deadline: Annotated[
+        Duration, Field(description="How long the run may take, waiting for a node included.")
+    ] = "1h"
+    suspend: Annotated[
+        bool, Field(description="Start no Job while true; a running one is stopped.")
+    ] = False
+
+
+class AppliedRun(StatusModel):
+    """What was resolved when the run started."""
+
+    dataset_version: Annotated[Digest, Field(description="The version trained on.")]
+    image: Annotated[str, Field(max_length=1024, description="The runner image, by digest.")]
+    spec_hash: Annotated[
+        str, Field(max_length=64, description="Hash of the spec that the Job was made from.")
+    ]
+
+
+class RunProgress(StatusModel):
+    """How far the run is."""
+
+    percent: Annotated[int, Field(ge=0, le=100, description="Share of the work done.")]
+    message: Annotated[str, Field(max_length=256, description="What is being done.")]
+    eta: Annotated[
+        str | None, Field(max_length=32, description="About how long it still takes.")
+    ] = None
+
+
+class MetricValue(StatusModel):
+    """A metric on the rows held out, with its 95 % confidence interval."""
+
+    name: Annotated[str, Field(max_length=64, description="Name, as scikit-learn has it.")]
+    value: Annotated[str, Field(max_length=32, description="Estimate, as a decimal.")]
+    low: Annotated[str | None, Field(max_length=32, description="Lower end of the interval.")] = (
+        None
+    )
+    high: Annotated[str | None, Field(max_length=32, description="Upper end of the interval.")] = (
+        None
+    )
+    rows: Annotated[int, Field(description="Rows it was measured on.")]
+
+
+class Artifact(StatusModel):
+    """The model package in the store."""
+
+    uri: Annotated[str, Field(max_length=2048, description="Address of the package.")]
+    digest: Annotated[Digest, Field(description="Digest of its manifest.")]
+    bytes: Annotated[int | None, Field(description="Its size in bytes.")] = None
+
+
+class Failure(StatusModel):
+    """Why the run failed."""
+
+    reason: Annotated[str, Field(max_length=64, description="One of the documented reasons.")]
+    message: Annotated[str, Field(max_length=4096, description="In words, with the way out.")]
+    exit_code: Annotated[int | None, Field(description="Exit code of the container.")] = None
+    log: Annotated[
+        list[Annotated[str, Field(max_length=512, description="One line.")]] | None,
+        Field(
+            max_length=MAX_LOG_LINES,
+            description="The last lines of the log.",
+            json_schema_extra={"x-kubernetes-list-type": "atomic"},
+        ),
+    ] = None
+
+
+class TrainingRunStatus(CommonStatus):
+    """What became of the run."""
+
+    applied: Annotated[AppliedRun | None, Field(description="What was resolved at the start.")] = (
+        None
+    )
+    job: Annotated[str | None, Field(max_length=253, description="Name of its Job.")] = None
+    progress: Annotated[RunProgress | None, Field(description="How far it is.")] = None
+    metrics: Annotated[
+        list[MetricValue] | None,
+        Field(
+            max_length=32,
+            description="What was measured on the rows held out.",
+            json_schema_extra={
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["name"],
+            },
+        ),
+    ] = None
+    score: Annotated[
+        str | None,
+        Field(max_length=64, description="The first metric in short, such as accuracy=0.735."),
+    ] = None
+    artifact: Annotated[Artifact | None, Field(description="The model package.")] = None
+    report: Annotated[
+        str | None, Field(max_length=2048, description="Address of the HTML report.")
+    ] = None
+    failure: Annotated[Failure | None, Field(description="Why it failed.")] = None
+    started_at: Annotated[datetime | None, Field(description="When the Job was created.")] = None
+    completed_at: Annotated[datetime | None, Field(description="When the run ended.")] = None
+
+
+def _condition(field: str) -> str:
+    return f'.status.conditions[?(@.type=="Succeeded")].{field}'
+
+
+class TrainingRun(ApiModel):
+    """One fit of one estimator on one version of a data set, measured on rows it has not seen."""
+
+    kind: ClassVar[str] = "TrainingRun"
+    plural: ClassVar[str] = "trainingruns"
+    short_names: ClassVar[tuple[str, ...]] = ("tmrun",)
+    columns: ClassVar[tuple[dict[str, str | int], ...]] = (
+        {"name": "Succeeded", "type": "string", "jsonPath": _condition("status")},
+        {"name": "Reason", "type": "string", "jsonPath": _condition("reason")},
+        {"name": "Progress", "type": "integer", "jsonPath": ".status.progress.percent"},
+        {"name": "ETA", "type": "string", "jsonPath": ".status.progress.eta"},
+        {"name": "Score", "type": "string", "jsonPath": ".status.score"},
+        {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+        {"name": "Dataset", "type": "string", "jsonPath": ".spec.dataset.name", "priority": 1},
+        {"name": "Message", "type": "string", "jsonPath": _condition("message"), "priority": 1},
+    )
+
+    spec: Annotated[
+        TrainingRunSpec,
+        Field(description="What is trained on what; immutable but for `suspend`."),
+    ]
+    status: Annotated[TrainingRunStatus | None, Field(description="What became of it.")] = None

@@ -1,0 +1,159 @@
+"""Why a pod is not doing its work, in one reason and one message.
+
+`diagnose` reads what the API server has of the pods of one child and names the most telling fault:
+what ended a container before what keeps one from starting. It is pure; the caller lists the pods.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tidemill.api.v1alpha1.reasons import Reason
+
+MAX_LOG_LINES = 20
+MAX_LOG_LINE = 512
+_PULL_FAULTS = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
+_SIGKILL = 137
+_NEEDS_SOMEBODY = {
+    Reason.UNSCHEDULABLE,
+    Reason.IMAGE_PULL_FAILED,
+    Reason.POD_NOT_CREATED,
+    # Until the node is back or removed, the pod counts as running and has no successor.
+    Reason.NODE_LOST,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What is wrong with a pod; `final` when the container has ended."""
+
+    reason: Reason
+    message: str
+    pod: str
+    final: bool = False
+    exit_code: int | None = None
+    log: tuple[str, ...] = ()
+
+    @property
+    def needs_somebody(self) -> bool:
+        """Tell whether it stays so until somebody acts, although the pod may yet run."""
+        return self.reason in _NEEDS_SOMEBODY
+
+
+def diagnose(pods: Iterable[Mapping[str, Any]]) -> Diagnosis | None:
+    """Name the most telling fault among the pods of one child; None when none is seen."""
+    newest_first = sorted(
+        pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")), reverse=True
+    )
+    found = [d for pod in newest_first if (d := _diagnose_one(pod))]
+    return next((d for d in found if d.final), found[0] if found else None)
+
+
+def is_over(pod: Mapping[str, Any]) -> bool:
+    """Tell whether a pod is over: its successor, if it has one, is another pod."""
+    return pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
+
+
+def _diagnose_one(pod: Mapping[str, Any]) -> Diagnosis | None:
+    status = pod.get("status", {})
+    return _node_fault(pod, status) or _container_fault(pod, status) or _not_scheduled(pod, status)
+
+
+def _node_fault(pod: Mapping[str, Any], status: Mapping[str, Any]) -> Diagnosis | None:
+    name, node = pod["metadata"]["name"], pod.get("spec", {}).get("nodeName", "?")
+    out = f"restore the node, or remove it with `kubectl delete node {node}`"
+    if status.get("reason") == "NodeLost" or _condition(status, "Ready", "NodeNotReady"):
+        message = f"node {node} stopped answering while pod {name} ran on it: {out}"
+        return Diagnosis(Reason.NODE_LOST, message, name)
+    if status.get("reason") == "Evicted":
+        text = str(status.get("message", "no reason given")).strip()
+        return Diagnosis(Reason.EVICTED, f"node {node} evicted the pod: {text}", name, final=True)
+    disruption = _condition(status, "DisruptionTarget", None)
+    if disruption and disruption.get("reason") == "DeletionByTaintManager":
+        message = f"node {node} was lost while pod {name} ran on it: {out}"
+        return Diagnosis(Reason.NODE_LOST, message, name, final=True)
+    return None
+
+
+def _condition(
+    status: Mapping[str, Any], kind: str, reason: str | None
+) -> Mapping[str, Any] | None:
+    for condition in status.get("conditions") or ():
+        if condition["type"] == kind and reason in (None, condition.get("reason")):
+            found: Mapping[str, Any] = condition
+            return found
+    return None
+
+
+def _container_fault(pod: Mapping[str, Any], status: Mapping[str, Any]) -> Diagnosis | None:
+    for container in status.get("containerStatuses") or ():
+        if container.get("ready"):
+            continue
+        state = container.get("state", {})
+        ended = state.get("terminated") or container.get("lastState", {}).get("terminated")
+        if ended and (ended.get("exitCode") or ended.get("reason") == "OOMKilled"):
+            return _ended(pod, container["name"], ended)
+        waiting = state.get("waiting") or {}
+        text = str(waiting.get("message", "")).strip()
+        if waiting.get("reason") in _PULL_FAULTS:
+            image = container.get("image", "?")
+            message = (
+                f"node {pod['spec'].get('nodeName')} cannot pull the image {image}: {text}: "
+                "check the registry and the name; it is tried again"
+            )
+            return Diagnosis(Reason.IMAGE_PULL_FAILED, message, pod["metadata"]["name"])
+        if waiting.get("reason") in ("CreateContainerConfigError", "CreateContainerError"):
+            message = f"the container cannot be created: {text}"
+            return Diagnosis(Reason.POD_NOT_CREATED, message, pod["metadata"]["name"])
+    return None
+
+
+def _ended(pod: Mapping[str, Any], container: str, ended: Mapping[str, Any]) -> Diagnosis:
+    name, code = pod["metadata"]["name"], int(ended.get("exitCode", 0))
+    text = str(ended.get("message", ""))
+    told = parse_termination(text)
+    # Who leaves no JSON has the end of its log there: Kubernetes puts it in that place.
+    lines = told.get("log") if told else text.splitlines()
+    lines = lines if isinstance(lines, list) else []
+    log = tuple(str(line)[:MAX_LOG_LINE] for line in lines[-MAX_LOG_LINES:])
+    if ended.get("reason") == "OOMKilled":
+        limit = _memory_limit(pod, container)
+        what = f"its memory limit of {limit}" if limit else "what its node has of memory"
+        message = (
+            f"the container {container} passed {what}: raise "
+            "spec.template.resources.limits.memory, or use less"
+        )
+        return Diagnosis(Reason.OOM_KILLED, message, name, True, code, log)
+    reason = Reason.named(told.get("reason"))
+    if reason and told.get("message"):
+        return Diagnosis(reason, str(told["message"]), name, True, code, log)
+    hint = " (killed from outside)" if code == _SIGKILL else ""
+    message = f"the container {container} ended with exit code {code}{hint}: see its log"
+    return Diagnosis(Reason.CONTAINER_FAILED, message, name, True, code, log)
+
+
+def _memory_limit(pod: Mapping[str, Any], container: str) -> str | None:
+    for spec in pod.get("spec", {}).get("containers", ()):
+        if spec["name"] == container:
+            limit = spec.get("resources", {}).get("limits", {}).get("memory")
+            return None if limit is None else str(limit)
+    return None
+
+
+def parse_termination(text: str) -> dict[str, Any]:
+    """Read the JSON that our containers leave behind; anything else says nothing."""
+    try:
+        told = json.loads(text)
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _not_scheduled(pod: Mapping[str, Any], status: Mapping[str, Any]) -> Diagnosis | None:
+    condition = _condition(status, "PodScheduled", "Unschedulable")
+    if not condition or condition.get("status") != "False":
+        return None
+    text = str(condition.get("message", "")).strip()
+    message = f"no node takes the pod: {text}: change spec.template, or add a node"
+    return Diagnosis(Reason.UNSCHEDULABLE, message, pod["metadata"]["name"])

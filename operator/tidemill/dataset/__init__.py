@@ -1,0 +1,1 @@
+"""The Dataset controller: notice a change, let it settle, ingest it in a Job, record it."""

@@ -1,0 +1,363 @@
+"""What to do about a Dataset, given what is true: no I/O, no clock, no chance.
+
+The heart is the ingest key, a hash over the source's spec and its listing. One key is ingested
+once: a listing that was ingested is at rest, one that was refused stays refused until it changes
+(or the pod's template does, or a reconcile is asked for), one that failed for a fault outside of it
+is tried again with growing pauses.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from tidemill.api.v1alpha1.conditions import (
+    MESSAGE_LIMIT,
+    Verdict,
+    progressing,
+    ready,
+    stalled,
+)
+from tidemill.api.v1alpha1.dataset import (
+    MAX_STATUS_COLUMNS,
+    MAX_STATUS_VERSIONS,
+    Column,
+    DatasetSpec,
+    DatasetStatus,
+    DatasetVersion,
+    IngestStatus,
+    Refresh,
+    SourceStatus,
+)
+from tidemill.api.v1alpha1.reasons import Reason
+from tidemill.api.v1alpha1.types import parse_duration
+from tidemill.children.pods import Diagnosis
+from tidemill.dataset.observed import Listing, Observed, SourceProblem
+from tidemill.jobs.view import POD_CHECK_AFTER, JobView, Phase
+from tidemill.store.digests import canonical_json
+
+KEY_ANNOTATION = "tidemill.dev/ingest-key"
+ATTEMPT_ANNOTATION = "tidemill.dev/attempt"
+FINGERPRINT_ANNOTATION = "tidemill.dev/fingerprint"
+MAX_ATTEMPTS = 5
+MAX_COLUMN_NAME = 1024
+FIRST_PAUSE = timedelta(seconds=10)
+LONGEST_PAUSE = timedelta(minutes=5)
+HEAL_CHECK_SECONDS = 30.0
+SHORTEST_POLL_SECONDS = 1.0
+RUNNING_CHECK = 60.0  # a node that is lost makes no event
+PASSING = {
+    Reason.SOURCE_CHANGED,
+    Reason.STORE_UNAVAILABLE,
+    Reason.EVICTED,
+    Reason.NODE_LOST,
+    Reason.RESULT_MISSING,
+    Reason.CONTAINER_FAILED,
+}
+# Somebody must act, but not on the data: the same delivery succeeds once they have.
+MENDED_ELSEWHERE = {Reason.ACCESS_DENIED, Reason.BUCKET_MISSING}
+
+
+@dataclass(frozen=True, slots=True)
+class StartIngest:
+    """Start this attempt at ingesting this listing."""
+
+    key: str
+    fingerprint: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be done, and what the status says then."""
+
+    status: DatasetStatus
+    verdict: Verdict
+    start: StartIngest | None = None
+    hold: JobView | None = None
+    delete: tuple[JobView, ...] = ()
+    requeue_after: float | None = None
+    passing: bool = False
+
+
+def ingest_key(spec: DatasetSpec, fingerprint: str) -> str:
+    """Hash what an ingest depends on: where it reads from, and what lies there."""
+    # Defaults are left out: a field that comes with a later version makes nobody ingest again.
+    source = spec.source.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    # Whose keys open the bucket changes nothing about what is in it.
+    source.get("s3", {}).pop("credentialsRef", None)
+    return hashlib.sha256(canonical_json([source, fingerprint])).hexdigest()[:16]
+
+
+def template_hash(spec: DatasetSpec) -> str:
+    """Hash what the pod asks of the cluster: with more memory a refused delivery may succeed."""
+    template = spec.template.model_dump(mode="json", exclude_defaults=True) if spec.template else {}
+    return hashlib.sha256(canonical_json(template)).hexdigest()[:16]
+
+
+def job_for(jobs: Iterable[JobView], key: str) -> JobView | None:
+    """Find the last attempt at a key."""
+    attempts = [job for job in jobs if job.annotations.get(KEY_ANNOTATION) == key]
+    return max(attempts, key=attempt_of, default=None)
+
+
+def decide(
+    spec: DatasetSpec,
+    status: DatasetStatus,
+    observed: Observed,
+    now: datetime,
+    *,
+    requested: bool = False,
+) -> Plan:
+    """Decide; `requested` when the user asks for a reconcile that was not yet honoured."""
+    if isinstance(observed.source, SourceProblem):
+        return _source_problem(spec, status, observed.source)
+    refresh = spec.refresh or Refresh()
+    case = _Case(spec, status, observed, observed.source, refresh, now, requested)
+    return case.plan()
+
+
+def _source_problem(spec: DatasetSpec, status: DatasetStatus, problem: SourceProblem) -> Plan:
+    message = problem.message + _still_in_use(status)
+    if problem.passing:
+        verdict = progressing(problem.reason, message, summary="False")
+        return Plan(status, verdict, passing=True)
+    wait = min(_poll_seconds(spec.refresh or Refresh()), HEAL_CHECK_SECONDS)
+    return Plan(status, stalled(problem.reason, message), requeue_after=wait)
+
+
+def _poll_seconds(refresh: Refresh) -> float:
+    return max(parse_duration(refresh.poll_interval).total_seconds(), SHORTEST_POLL_SECONDS)
+
+
+def _still_in_use(status: DatasetStatus) -> str:
+    return f" (version {status.short_version} stays in use)" if status.version else ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One decision about a source that could be listed."""
+
+    spec: DatasetSpec
+    status: DatasetStatus
+    observed: Observed
+    listing: Listing
+    refresh: Refresh
+    now: datetime
+    requested: bool
+
+    def plan(self) -> Plan:
+        key = ingest_key(self.spec, self.listing.fingerprint)
+        job = job_for(self.observed.jobs, key)
+        ingest = self.status.ingest
+        known = ingest if ingest and ingest.key == key else None
+        if known and known.outcome == "Succeeded":
+            return self._at_rest(job)
+        if known and known.outcome == "Failed" and not self._anew(known):
+            return self._still_refused(known)
+        if job is None:
+            return self._start_when_settled(key, _next_attempt(known))
+        if job.phase is Phase.SUCCEEDED:
+            return self._finished(key, job)
+        if job.phase is Phase.FAILED:
+            return self._failed(key, job)
+        return self._running(key, job)
+
+    def _anew(self, ingest: IngestStatus | None) -> bool:
+        """Tell whether a delivery that was refused is to be tried again as it is."""
+        refused = ingest is not None and ingest.outcome == "Failed"
+        template = ingest.template if ingest else None
+        return self.requested or (refused and template != template_hash(self.spec))
+
+    def _but(self, kept: JobView | None) -> tuple[JobView, ...]:
+        jobs = self.observed.jobs
+        return tuple(job for job in jobs if job != kept and job.phase is not Phase.DELETING)
+
+    def _source(self) -> SourceStatus:
+        seen = self.status.source
+        same = seen is not None and seen.fingerprint == self.listing.fingerprint
+        since = seen.since if seen is not None and same else self.now.replace(microsecond=0)
+        return SourceStatus(
+            fingerprint=self.listing.fingerprint,
+            objects=self.listing.objects,
+            bytes=self.listing.bytes,
+            since=since,
+        )
+
+    def _with(self, **changes: Any) -> DatasetStatus:  # noqa: ANN401 - fields of the status
+        return self.status.model_copy(update={"source": self._source(), **changes})
+
+    def _at_rest(self, job: JobView | None) -> Plan:
+        message = (
+            f"version {self.status.short_version}: {self.status.rows} rows in "
+            f"{self.status.objects} object(s)"
+        )
+        return Plan(self._with(), ready(message), delete=self._but(job), requeue_after=self._poll())
+
+    def _still_refused(self, ingest: IngestStatus) -> Plan:
+        reason = Reason.named(ingest.reason) or Reason.MALFORMED_FILE
+        message = (ingest.message or "the delivery was refused") + _still_in_use(self.status)
+        return Plan(self._with(), stalled(reason, message), requeue_after=self._poll())
+
+    def _start_when_settled(self, key: str, attempt: int = 1) -> Plan:
+        source = self._source()
+        settle = parse_duration(self.refresh.settle_period)
+        waited = self.now - source.since
+        seen_before = self.status.source is not None and source == self.status.source
+        if seen_before and waited >= settle:
+            return self._start(key, attempt)
+        left = max(settle - waited, timedelta(seconds=1))
+        message = f"{source.objects} object(s) found; waiting until they have settled"
+        verdict = progressing(Reason.SETTLING, message + _still_in_use(self.status))
+        return Plan(self._with(), verdict, requeue_after=left.total_seconds())
+
+    def _start(self, key: str, attempt: int) -> Plan:
+        message = f"reading {self.listing.objects} object(s), {self.listing.bytes} bytes"
+        return Plan(
+            self._with(ingest=IngestStatus(key=key, attempts=attempt)),
+            progressing(Reason.INGESTING, message + _still_in_use(self.status)),
+            start=StartIngest(key, self.listing.fingerprint, attempt),
+            delete=self._but(None),
+            requeue_after=POD_CHECK_AFTER,
+        )
+
+    def _running(self, key: str, job: JobView) -> Plan:
+        if job.phase is Phase.DELETING:
+            message = f"the Job {job.name} is being removed; another one starts when it is gone"
+            verdict = progressing(Reason.INGESTING, message + _still_in_use(self.status))
+            return Plan(self._with(), verdict, requeue_after=POD_CHECK_AFTER)
+        trouble = self.observed.trouble
+        reason, message = Reason.INGESTING, f"the Job {job.name} reads the data"
+        if trouble is not None:
+            reason, message = trouble.reason, trouble.message
+        say = stalled if trouble and trouble.needs_somebody else progressing
+        return Plan(
+            self._with(ingest=IngestStatus(key=key, job=job.name, attempts=attempt_of(job))),
+            say(reason, message + _still_in_use(self.status)),
+            hold=job,
+            delete=self._but(job),
+            requeue_after=RUNNING_CHECK if job.ready else POD_CHECK_AFTER,
+        )
+
+    def _finished(self, key: str, job: JobView) -> Plan:
+        fields = _version_fields(self.status, self.observed.result, self.now)
+        if fields is None:
+            message = f"the Job {job.name} succeeded but left no result in the store"
+            return self._again(key, job, Diagnosis(Reason.RESULT_MISSING, message, job.name))
+        ingest = IngestStatus(key=key, job=job.name, outcome="Succeeded", attempts=attempt_of(job))
+        status = self._with(**fields, ingest=ingest)
+        message = (
+            f"version {status.short_version}: {status.rows} rows in {status.objects} object(s)"
+        )
+        return Plan(status, ready(message), requeue_after=self._poll())
+
+    def _failed(self, key: str, job: JobView) -> Plan:
+        trouble = self.observed.trouble
+        if trouble is None:
+            message = f"the Job {job.name} failed and left no word: {job.message}"
+            trouble = Diagnosis(Reason.CONTAINER_FAILED, message, job.name, final=True)
+        outside = trouble.reason in PASSING | MENDED_ELSEWHERE
+        if outside or self._anew(self.status.ingest):
+            return self._again(key, job, trouble)
+        return self._refused(key, job, trouble)
+
+    def _refused(self, key: str, job: JobView, trouble: Diagnosis) -> Plan:
+        ingest = IngestStatus(
+            key=key,
+            job=job.name,
+            outcome="Failed",
+            attempts=attempt_of(job),
+            last_failure_time=job.finished,
+            reason=trouble.reason,
+            message=trouble.message[:MESSAGE_LIMIT],
+            template=template_hash(self.spec),
+        )
+        message = trouble.message + _still_in_use(self.status)
+        return Plan(
+            self._with(ingest=ingest), stalled(trouble.reason, message), requeue_after=self._poll()
+        )
+
+    def _again(self, key: str, job: JobView, trouble: Diagnosis) -> Plan:
+        attempt = attempt_of(job)
+        if self._anew(self.status.ingest):
+            return self._start(key, attempt + 1)  # the same delivery had settled before
+        elsewhere = trouble.reason in MENDED_ELSEWHERE
+        if attempt >= MAX_ATTEMPTS and not elsewhere:
+            message = (
+                f"{trouble.message}; given up after {attempt} attempts: mend it, then annotate"
+            )
+            message += " the Dataset with tidemill.dev/reconcile-requested-at"
+            return self._refused(key, job, Diagnosis(trouble.reason, message, trouble.pod))
+        due = (job.finished or self.now) + min(
+            FIRST_PAUSE * 2 ** min(attempt - 1, 10), LONGEST_PAUSE
+        )
+        if self.now >= due:
+            return self._start_when_settled(key, attempt + 1)
+        ingest = IngestStatus(
+            key=key, job=job.name, attempts=attempt, last_failure_time=job.finished
+        )
+        wait = (due - self.now).total_seconds()
+        bound = "" if elsewhere else f" of {MAX_ATTEMPTS}"
+        message = f"{trouble.message}; attempt {attempt + 1}{bound} follows"
+        message += _still_in_use(self.status)
+        verdict = progressing(trouble.reason, message, summary="False")
+        if elsewhere:
+            verdict = stalled(trouble.reason, message)
+        return Plan(self._with(ingest=ingest), verdict, requeue_after=wait)
+
+    def _poll(self) -> float:
+        return _poll_seconds(self.refresh)
+
+
+def _next_attempt(known: IngestStatus | None) -> int:
+    """Go on counting although somebody has removed the last Job."""
+    if known is None:
+        return 1
+    return max(1, known.attempts + (1 if known.outcome == "Failed" else 0))
+
+
+def attempt_of(job: JobView) -> int:
+    """Tell the how-manieth attempt a Job is."""
+    text = job.annotations.get(ATTEMPT_ANNOTATION, "1")
+    return int(text) if text.isdecimal() else 1
+
+
+def _version_fields(
+    status: DatasetStatus, result: Mapping[str, Any] | None, now: datetime
+) -> dict[str, Any] | None:
+    """Read what an ingest found; None where there is nothing that can be read."""
+    if result is None or result.get("outcome") != "Succeeded":
+        return None
+    try:
+        return _fields(status, result, now)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+
+
+def _fields(status: DatasetStatus, result: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    version = str(result["version"])
+    entry = DatasetVersion(
+        version=version,
+        rows=int(result["rows"]),
+        bytes=int(result["bytes"]),
+        objects=int(result["objects"]),
+        created_at=now.replace(microsecond=0),
+    )
+    others = [v for v in status.versions or () if v.version != version]
+    known = next((v for v in status.versions or () if v.version == version), entry)
+    columns = [
+        Column.model_validate({**column, "name": str(column["name"])[:MAX_COLUMN_NAME]})
+        for column in result["columns"][:MAX_STATUS_COLUMNS]
+    ]
+    return {
+        "version": version,
+        "short_version": version.removeprefix("sha256:")[:12],
+        "rows": entry.rows,
+        "bytes": entry.bytes,
+        "objects": entry.objects,
+        "columns": columns,
+        "column_count": len(result["columns"]),
+        "manifest": str(result["manifest"]),
+        "versions": [known, *others][:MAX_STATUS_VERSIONS],
+    }

@@ -1,0 +1,202 @@
+"""One pass over one Dataset: read the world, decide, act, write the status."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from tidemill.api.v1alpha1.conditions import ConditionType, Verdict, ready
+from tidemill.api.v1alpha1.dataset import DatasetSpec, DatasetStatus
+from tidemill.api.v1alpha1.reasons import Reason
+from tidemill.children.naming import child_name
+from tidemill.children.pods import Diagnosis
+from tidemill.children.status import (
+    Passing,
+    StatusWriter,
+    invalid_spec,
+    requested_at,
+    status_of,
+)
+from tidemill.dataset.decide import (
+    ATTEMPT_ANNOTATION,
+    FINGERPRINT_ANNOTATION,
+    KEY_ANNOTATION,
+    Plan,
+    StartIngest,
+    attempt_of,
+    decide,
+    ingest_key,
+    job_for,
+)
+from tidemill.dataset.observe import list_source, source_config
+from tidemill.dataset.observed import Observed, SourceProblem
+from tidemill.engine.errors import Stalled
+from tidemill.engine.key import Key
+from tidemill.engine.result import Result
+from tidemill.jobs.launcher import Launcher
+from tidemill.jobs.manifests import RunnerJob
+from tidemill.jobs.view import POD_CHECK_AFTER, JobView, Phase
+from tidemill.kube.resources import DATASETS
+from tidemill.store import layout
+from tidemill.store.credentials import ingest_policy
+
+INGEST_DEADLINE_SECONDS = 6 * 3600
+RUNNER_API = "runner.tidemill.dev/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetReconciler:
+    """Reconciles Datasets."""
+
+    launcher: Launcher
+
+    @property
+    def writer(self) -> StatusWriter:
+        """Give the writer of this kind's status."""
+        return StatusWriter(self.launcher.context, DATASETS, ConditionType.READY)
+
+    async def reconcile(self, key: Key) -> Result:
+        """Bring one Dataset closer to its spec."""
+        live = await self.launcher.context.client.get(DATASETS, key.namespace, key.name)
+        if live is None or live["metadata"].get("deletionTimestamp"):
+            return Result.done()
+        status = status_of(DatasetStatus, live)
+        try:
+            spec = DatasetSpec.model_validate(live["spec"])
+        except ValidationError as error:
+            await self.writer.write(live, status, invalid_spec(error))
+            return Result.done()
+        if spec.suspend:
+            await self.writer.write(live, status, _suspended(status))
+            return Result.done()
+        return await self.writer.guard(live, status, self._act(live, spec, status))
+
+    async def _act(
+        self, live: Mapping[str, Any], spec: DatasetSpec, status: DatasetStatus
+    ) -> Result:
+        context = self.launcher.context
+        observed = await self._observe(live, spec)
+        token = requested_at(live)
+        requested = token is not None and token != status.last_handled_reconcile_at
+        plan = decide(spec, status, observed, context.clock(), requested=requested)
+        if plan.passing:
+            raise Passing(plan.verdict.reason, plan.verdict.message)
+        await self._apply(live, spec, plan)
+        await self.writer.write(live, plan.status, plan.verdict)
+        return Result(plan.requeue_after)
+
+    async def _observe(self, live: Mapping[str, Any], spec: DatasetSpec) -> Observed:
+        launcher = self.launcher
+        jobs = tuple(await launcher.jobs_of(live))
+        source = await list_source(
+            launcher.context.client, launcher.platform, live["metadata"]["namespace"], spec
+        )
+        if isinstance(source, SourceProblem):
+            return Observed(source=source, jobs=jobs)
+        job = job_for(jobs, ingest_key(spec, source.fingerprint))
+        result = await self._result(live, job) if job else None
+        trouble = await self._trouble(live, job) if job else None
+        return Observed(source=source, jobs=jobs, result=result, trouble=trouble)
+
+    async def _result(self, live: Mapping[str, Any], job: JobView) -> Mapping[str, Any] | None:
+        if job.phase is not Phase.SUCCEEDED:
+            return None
+        return await self.launcher.result(_output(live, job.name))
+
+    async def _trouble(self, live: Mapping[str, Any], job: JobView) -> Diagnosis | None:
+        if job.phase is Phase.FAILED:
+            deadline = f"{INGEST_DEADLINE_SECONDS // 3600} hours: narrow spec.source.s3.prefix"
+            return await self.launcher.failure(live, job, deadline)
+        age = (self.launcher.context.clock() - job.created).total_seconds()
+        if job.phase is Phase.RUNNING and not job.ready and age >= POD_CHECK_AFTER:
+            return await self.launcher.pod_trouble(live, job)
+        return None
+
+    async def _apply(self, live: Mapping[str, Any], spec: DatasetSpec, plan: Plan) -> None:
+        await self._do(live, spec, plan)
+        # Last: while the Job before is there, it says which attempt comes next.
+        for old in plan.delete:
+            await self.launcher.delete(live, old)
+
+    async def _do(self, live: Mapping[str, Any], spec: DatasetSpec, plan: Plan) -> None:
+        work = plan.start or (_again(plan.hold) if plan.hold else None)
+        if work is None:
+            return
+        job, document = self._runner_job(live, spec, work)
+        metadata = live["metadata"]
+        bucket = self.launcher.platform.store_config.bucket
+        policy = ingest_policy(bucket, metadata["namespace"], metadata["name"], metadata["uid"])
+        if plan.start:
+            await self.launcher.start(live, job, document, policy)
+        elif plan.hold:
+            await self.launcher.hold(live, plan.hold, job)
+            # A pod that has not started may wait for a Secret that somebody removed or edited.
+            if plan.hold.phase is Phase.RUNNING and not plan.hold.ready:
+                await self.launcher.keep_secret(live, job, document, policy)
+
+    def _runner_job(
+        self, live: Mapping[str, Any], spec: DatasetSpec, start: StartIngest
+    ) -> tuple[RunnerJob, dict[str, Any]]:
+        metadata, platform = live["metadata"], self.launcher.platform
+        namespace, name, uid = metadata["namespace"], metadata["name"], metadata["uid"]
+        job_name = child_name("Dataset", name, uid, start.key, str(start.attempt))
+        s3 = spec.source.s3
+        if s3 is None:
+            raise Stalled(Reason.SPEC_INVALID, "spec.source.s3 is missing: name a source")
+        place = source_config(s3, platform.store_config, {})
+        document = {
+            "apiVersion": RUNNER_API,
+            "verb": "ingest",
+            "namespace": namespace,
+            "name": name,
+            "uid": uid,
+            "source": {
+                "endpoint": place.endpoint,
+                "region": place.region,
+                "bucket": s3.bucket,
+                "prefix": s3.prefix,
+                "format": s3.format,
+                "pathStyle": place.path_style,
+            },
+            "fingerprint": start.fingerprint,
+            "output": _output(live, job_name),
+            "manifests": layout.manifests_prefix(namespace, name),
+            "cas": layout.cas_prefix(namespace),
+            "progress": None,
+        }
+        job = RunnerJob(
+            kind="Dataset",
+            name=job_name,
+            verb="ingest",
+            image=platform.runner_image,
+            template=spec.template,
+            deadline_seconds=INGEST_DEADLINE_SECONDS,
+            source_secret=s3.credentials_ref.name if s3.credentials_ref else None,
+            annotations={
+                KEY_ANNOTATION: start.key,
+                ATTEMPT_ANNOTATION: str(start.attempt),
+                FINGERPRINT_ANNOTATION: start.fingerprint,
+            },
+        )
+        return job, document
+
+
+def _again(job: JobView) -> StartIngest:
+    """Say again what a Job was started for."""
+    notes = job.annotations
+    return StartIngest(
+        notes[KEY_ANNOTATION], notes.get(FINGERPRINT_ANNOTATION, ""), attempt_of(job)
+    )
+
+
+def _output(live: Mapping[str, Any], job_name: str) -> str:
+    metadata = live["metadata"]
+    return f"{layout.run_prefix(metadata['namespace'], metadata['uid'])}{job_name}/"
+
+
+def _suspended(status: DatasetStatus) -> Verdict:
+    message = "spec.suspend is true: the source is not looked at"
+    if status.version:
+        return ready(f"{message}; version {status.short_version} stays in use", Reason.SUSPENDED)
+    return Verdict("Unknown", Reason.SUSPENDED, message)

@@ -1,0 +1,1 @@
+"""The ModelDeployment controller: one Deployment per version, one address for all of them."""

@@ -1,0 +1,197 @@
+"""What to do about a ModelDeployment, given what is true: no I/O, no clock, no chance.
+
+Replace, in an order that never leaves the address without a server that answers: the new version's
+Deployment comes up beside the old one; once all its pods answer, the Service selects it; once it
+has been selected, the old Deployments go, and their pods finish what they have. A version that does
+not come up changes nothing for the one that serves, and goes when another one is wanted instead.
+
+Whatever becomes of the target, the version that serves is kept able to: its keys for the store are
+renewed, and it has as many pods as the spec says.
+"""
+
+from dataclasses import dataclass
+
+from tidemill.api.v1alpha1.conditions import Verdict, progressing, ready, stalled
+from tidemill.api.v1alpha1.model_deployment import (
+    ModelDeploymentSpec,
+    ModelDeploymentStatus,
+    ServedVersion,
+)
+from tidemill.api.v1alpha1.reasons import Reason
+from tidemill.deployment.observed import DeploymentView, Observed, Target
+from tidemill.store.digests import is_digest
+
+SETTLE_SECONDS = 3.0
+COMING_UP_CHECK = 5.0
+STALLED_CHECK = 30.0
+_CRASHES = {Reason.CONTAINER_FAILED}
+# The pod's successor, or the same pod a little later, may well come up.
+_PASSING = {Reason.EVICTED, Reason.NODE_LOST, Reason.STORE_UNAVAILABLE}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be done, and what the status says then; fields in the order they are acted on."""
+
+    status: ModelDeploymentStatus
+    verdict: Verdict
+    serve: Target | None = None
+    select: str | None = None
+    keep: DeploymentView | None = None
+    delete: tuple[DeploymentView, ...] = ()
+    requeue_after: float | None = None
+
+
+def decide(
+    spec: ModelDeploymentSpec,
+    status: ModelDeploymentStatus,
+    observed: Observed,
+    revision: str | None,
+    address: str,
+) -> Plan:
+    """Decide; `revision` is that of the target, None where there is no target."""
+    stable = _serving(observed)
+    base = status.model_copy(update={"url": address if observed.selected else None})
+    if spec.suspend:
+        message = "spec.suspend is true: what runs stays as it is"
+        return Plan(
+            _shown(base, stable, None),
+            Verdict("Unknown", Reason.SUSPENDED, message),
+            keep=stable,
+        )
+    if isinstance(observed.target, Verdict) or revision is None:
+        verdict = observed.target if isinstance(observed.target, Verdict) else _no_target()
+        return Plan(
+            _shown(base, stable, None),
+            _while_serving(verdict, stable),
+            select=stable.revision if stable else None,
+            keep=stable,
+        )
+    base = base.model_copy(update={"url": address})
+    target = _find(observed, revision)
+    if target is None or not target.available or target.replicas != spec.replicas:
+        return _coming_up(base, observed, stable, target, revision)
+    if observed.selected != revision:
+        message = f"version {target.target.version} answers and takes over"
+        verdict = progressing(Reason.ROLLING_OUT, message, summary="True")
+        return Plan(
+            _shown(base, target, None),
+            verdict,
+            serve=observed.target,
+            select=revision,
+            requeue_after=SETTLE_SECONDS,
+        )
+    old = tuple(d for d in observed.deployments if d.revision != revision)
+    message = f"version {target.target.version} serves with {target.ready} pod(s)"
+    return Plan(
+        _shown(base, target, None),
+        ready(message),
+        serve=observed.target,
+        select=revision,
+        delete=old,
+    )
+
+
+def _serving(observed: Observed) -> DeploymentView | None:
+    """Find what the Service selects; when it is gone or selects nothing, what could serve."""
+    answering = [d for d in observed.deployments if d.ready]
+    best = max(answering, key=lambda d: (d.available, d.ready, d.name), default=None)
+    return _find(observed, observed.selected) or best
+
+
+def _find(observed: Observed, revision: str | None) -> DeploymentView | None:
+    return next((d for d in observed.deployments if revision and d.revision == revision), None)
+
+
+def _no_target() -> Verdict:
+    return stalled(Reason.SPEC_INVALID, "spec.model names no model: set run, or uri with digest")
+
+
+def _coming_up(
+    status: ModelDeploymentStatus,
+    observed: Observed,
+    stable: DeploymentView | None,
+    target: DeploymentView | None,
+    revision: str,
+) -> Plan:
+    same = stable is not None and target is not None and stable.revision == target.revision
+    shown = _shown(status, stable, None if same else target)
+    count = f"{target.ready} of {target.replicas} pod(s) answer" if target else "it starts"
+    wanted = observed.target.version if isinstance(observed.target, Target) else ""
+    serving = stable is not None and stable.ready > 0
+    verdict = progressing(
+        Reason.ROLLING_OUT,
+        f"version {wanted} comes up: {count}" + _keeps_serving(stable, same),
+        summary="True" if serving else "False",
+    )
+    trouble = observed.trouble
+    if trouble is not None:
+        out = WAY_OUT if trouble.reason in _OF_THE_PACKAGE else ""
+        message = f"version {wanted}: {trouble.message}{out}" + _keeps_serving(stable, same)
+        reason = Reason.CRASH_LOOPING if trouble.reason in _CRASHES else trouble.reason
+        acts = (trouble.final or trouble.needs_somebody) and reason not in _PASSING
+        verdict = (
+            stalled(reason, message)
+            if acts
+            else progressing(reason, message, summary=verdict.summary)
+        )
+    # The address is there from the first moment, also while nothing answers behind it.
+    selected = stable.revision if stable else revision
+    return Plan(
+        shown,
+        verdict,
+        serve=observed.target if isinstance(observed.target, Target) else None,
+        select=selected,
+        keep=None if same else stable,
+        delete=tuple(d for d in observed.deployments if d.revision not in (revision, selected)),
+        requeue_after=STALLED_CHECK if verdict.stalled else COMING_UP_CHECK,
+    )
+
+
+WAY_OUT = ": mend the package, or name another in spec.model"
+_OF_THE_PACKAGE = {
+    Reason.DIGEST_MISMATCH,
+    Reason.UNEXPECTED_FILE,
+    Reason.MISSING_FILE,
+    Reason.UNSAFE_PATH,
+    Reason.PICKLE_REFUSED,
+    Reason.MALFORMED_PACKAGE,
+    Reason.MODEL_UNLOADABLE,
+}
+
+
+def _keeps_serving(stable: DeploymentView | None, same: bool) -> str:
+    if stable is None or same or not stable.ready:
+        return ""
+    return f"; version {stable.target.version} keeps serving"
+
+
+def _while_serving(verdict: Verdict, stable: DeploymentView | None) -> Verdict:
+    message = verdict.message + _keeps_serving(stable, same=False)
+    return Verdict(verdict.summary, verdict.reason, message, verdict.reconciling, verdict.stalled)
+
+
+def _shown(
+    status: ModelDeploymentStatus, stable: DeploymentView | None, upcoming: DeploymentView | None
+) -> ModelDeploymentStatus:
+    count = stable or upcoming
+    return status.model_copy(
+        update={
+            "stable": _served(stable),
+            "next": _served(upcoming),
+            "replicas": f"{count.ready}/{count.replicas}" if count else None,
+        }
+    )
+
+
+def _served(view: DeploymentView | None) -> ServedVersion | None:
+    if view is None or not is_digest(view.target.digest):
+        return None  # somebody has edited it: it is put back before it is told
+    return ServedVersion(
+        version=view.target.version,
+        digest=view.target.digest,
+        uri=view.target.uri,
+        deployment=view.name,
+        replicas=view.replicas,
+        ready=view.ready,
+    )

@@ -1,0 +1,154 @@
+"""The manifests of a model version: its Deployment, and the Service.
+
+The revision, a hash of everything that shapes a pod, is part of the Deployment's name and of the
+Service's selector: a new version is a new Deployment beside the old one, and traffic moves when the
+Service selects it.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from tidemill.api.v1alpha1.meta import Template
+from tidemill.api.v1alpha1.model_deployment import ModelDeploymentSpec
+from tidemill.children.naming import child_name, service_name, short_hash
+from tidemill.children.ownership import OWNER_UID_LABEL, child_metadata
+from tidemill.children.pod_spec import CONTAINER_SECURITY, resources, restricted_pod
+from tidemill.deployment.observed import (
+    DIGEST_ANNOTATION,
+    DIGEST_VARIABLE,
+    REVISION_LABEL,
+    URI_ANNOTATION,
+    URI_VARIABLE,
+    Target,
+)
+
+KIND = "ModelDeployment"
+STORE_DIR = "/etc/tidemill/store"
+HTTP_PORT = 8080
+DRAIN_SECONDS = 10
+STOP_SECONDS = 40
+DEFAULT_RESOURCES: dict[str, dict[str, Any]] = {
+    "requests": {"cpu": "100m", "memory": "256Mi"},
+    "limits": {"memory": "1Gi"},
+}
+
+
+def revision_of(target: Target, image: str, template: Template | None) -> str:
+    """Hash what shapes the pods; the number of replicas does not."""
+    # Defaults are left out: a field that comes with a later version moves no traffic.
+    shape = template.model_dump(mode="json", exclude_defaults=True) if template else None
+    return short_hash(target.uri, target.digest, image, json.dumps(shape, sort_keys=True))
+
+
+def deployment_name(parent: Mapping[str, Any], revision: str) -> str:
+    """Name the Deployment (and the Secret) of a revision."""
+    metadata = parent["metadata"]
+    return child_name(KIND, metadata["name"], metadata["uid"], revision)
+
+
+def address_of(parent: Mapping[str, Any]) -> str:
+    """Give the stable address inside the cluster."""
+    metadata = parent["metadata"]
+    return f"http://{service_name(KIND, metadata['name'])}.{metadata['namespace']}.svc"
+
+
+def service_metadata(parent: Mapping[str, Any]) -> dict[str, Any]:
+    """Begin the Service: its name is the address that users know."""
+    return child_metadata(KIND, parent, service_name(KIND, parent["metadata"]["name"]))
+
+
+def service_manifest(parent: Mapping[str, Any], revision: str) -> dict[str, Any]:
+    """Build the Service that sends traffic to one revision."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": service_metadata(parent),
+        "spec": {
+            "selector": {
+                OWNER_UID_LABEL: parent["metadata"]["uid"],
+                REVISION_LABEL: revision,
+            },
+            "ports": [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": "http"}],
+        },
+    }
+
+
+def deployment_manifest(
+    parent: Mapping[str, Any], spec: ModelDeploymentSpec, target: Target, image: str
+) -> dict[str, Any]:
+    """Build the Deployment of one model version."""
+    revision = revision_of(target, image, spec.template)
+    name = deployment_name(parent, revision)
+    metadata = child_metadata(KIND, parent, name)
+    selector = {OWNER_UID_LABEL: parent["metadata"]["uid"], REVISION_LABEL: revision}
+    labels = {**metadata["labels"], REVISION_LABEL: revision}
+    metadata["labels"] = labels
+    metadata["annotations"] = {DIGEST_ANNOTATION: target.digest, URI_ANNOTATION: target.uri}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": metadata,
+        "spec": {
+            "replicas": spec.replicas,
+            "revisionHistoryLimit": 0,
+            "progressDeadlineSeconds": 600,
+            "strategy": {
+                "type": "RollingUpdate",
+                "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1},
+            },
+            "selector": {"matchLabels": selector},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": _pod(parent, spec, target, image, name),
+            },
+        },
+    }
+
+
+def _pod(
+    parent: Mapping[str, Any], spec: ModelDeploymentSpec, target: Target, image: str, secret: str
+) -> dict[str, Any]:
+    env = {
+        URI_VARIABLE: target.uri,
+        DIGEST_VARIABLE: target.digest,
+        "TIDEMILL_MODEL_NAME": parent["metadata"]["name"],
+        "TIDEMILL_MODEL_VERSION": target.version,
+        "TIDEMILL_DRAIN_SECONDS": str(DRAIN_SECONDS),
+        "PORT": str(HTTP_PORT),
+    }
+    container = {
+        "name": "server",
+        "image": image,
+        "env": [{"name": name, "value": value} for name, value in env.items()],
+        "ports": [{"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"}],
+        "resources": resources(spec.template, DEFAULT_RESOURCES),
+        "securityContext": CONTAINER_SECURITY,
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "readinessProbe": _probe("/v2/health/ready", period=2, failures=3),
+        "livenessProbe": _probe("/v2/health/live", period=10, failures=6),
+        "volumeMounts": [
+            {"name": "store", "mountPath": STORE_DIR, "readOnly": True},
+            {"name": "scratch", "mountPath": "/scratch"},
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a volume of the pod's own
+        ],
+    }
+    return {
+        **restricted_pod(spec.template),
+        "terminationGracePeriodSeconds": STOP_SECONDS,
+        "containers": [container],
+        "volumes": [
+            {"name": "store", "secret": {"secretName": secret}},
+            {"name": "scratch", "emptyDir": {"sizeLimit": "20Gi"}},
+            {"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}},
+        ],
+    }
+
+
+def _probe(path: str, *, period: int, failures: int) -> dict[str, Any]:
+    return {
+        "httpGet": {"path": path, "port": "http"},
+        "periodSeconds": period,
+        "timeoutSeconds": 2,
+        "failureThreshold": failures,
+    }

@@ -1,0 +1,80 @@
+"""The facts about a ModelDeployment that a decision is made from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tidemill.api.v1alpha1.conditions import Verdict
+from tidemill.children.pods import Diagnosis
+
+REVISION_LABEL = "tidemill.dev/revision"
+DIGEST_ANNOTATION = "tidemill.dev/model-digest"
+URI_ANNOTATION = "tidemill.dev/model-uri"
+URI_VARIABLE = "TIDEMILL_MODEL_URI"
+DIGEST_VARIABLE = "TIDEMILL_MODEL_DIGEST"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The model package to serve."""
+
+    uri: str
+    digest: str
+
+    @property
+    def version(self) -> str:
+        """Give the version as people read it."""
+        return self.digest.removeprefix("sha256:")[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentView:
+    """A Deployment of one model version."""
+
+    name: str
+    uid: str
+    revision: str
+    target: Target
+    replicas: int
+    ready: int
+    available: bool
+    body: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """The world as `decide` sees it; `target` is a verdict where there is nothing to serve yet."""
+
+    target: Target | Verdict
+    deployments: tuple[DeploymentView, ...] = ()
+    selected: str | None = None
+    trouble: Diagnosis | None = None
+
+
+def view(body: Mapping[str, Any]) -> DeploymentView:
+    """Read a Deployment; available means that every pod of the present template answers."""
+    metadata, spec, status = body["metadata"], body["spec"], body.get("status", {})
+    wanted = int(spec.get("replicas", 1))
+    ready = int(status.get("readyReplicas") or 0)
+    updated = int(status.get("updatedReplicas") or 0)
+    seen = int(status.get("observedGeneration") or 0) >= int(metadata["generation"])
+    return DeploymentView(
+        name=metadata["name"],
+        uid=metadata["uid"],
+        revision=(metadata.get("labels") or {}).get(REVISION_LABEL, ""),
+        target=_told(spec["template"]["spec"]),
+        replicas=wanted,
+        ready=ready,
+        available=seen and ready >= wanted and updated >= wanted,
+        body=body,
+    )
+
+
+def _told(pod: Mapping[str, Any]) -> Target:
+    """Read which model the pods are told to load."""
+    told = {
+        variable["name"]: str(variable.get("value", ""))
+        for container in pod["containers"]
+        for variable in container.get("env") or ()
+    }
+    return Target(told.get(URI_VARIABLE, ""), told.get(DIGEST_VARIABLE, ""))

@@ -1,0 +1,220 @@
+"""One pass over one ModelDeployment: read the world, decide, act, write the status."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from tidemill.api.v1alpha1.conditions import ConditionType, Verdict, progressing, stalled
+from tidemill.api.v1alpha1.model_deployment import ModelDeploymentSpec, ModelDeploymentStatus
+from tidemill.api.v1alpha1.reasons import Reason
+from tidemill.children.naming import service_name
+from tidemill.children.ownership import belongs_to_owner_of, child_metadata, selector
+from tidemill.children.platform import Platform
+from tidemill.children.pods import Diagnosis, diagnose, is_over
+from tidemill.children.status import StatusWriter, invalid_spec, status_of
+from tidemill.children.store_secret import StoreSecrets, Wanted
+from tidemill.deployment.decide import Plan, decide
+from tidemill.deployment.manifests import (
+    KIND,
+    address_of,
+    deployment_manifest,
+    revision_of,
+    service_manifest,
+    service_metadata,
+)
+from tidemill.deployment.observed import REVISION_LABEL, DeploymentView, Observed, Target, view
+from tidemill.engine.context import Context
+from tidemill.engine.key import Key
+from tidemill.engine.result import Result
+from tidemill.kube.apply import ensure
+from tidemill.kube.resources import (
+    DEPLOYMENTS,
+    MODEL_DEPLOYMENTS,
+    PODS,
+    SERVICES,
+    TRAINING_RUNS,
+)
+from tidemill.store import layout
+from tidemill.store.credentials import serve_policy
+
+CREDENTIALS_SECONDS = 24 * 3600
+SOONEST_RENEWAL_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDeploymentReconciler:
+    """Reconciles ModelDeployments."""
+
+    context: Context
+    platform: Platform
+
+    @property
+    def writer(self) -> StatusWriter:
+        """Give the writer of this kind's status."""
+        return StatusWriter(self.context, MODEL_DEPLOYMENTS, ConditionType.READY)
+
+    async def reconcile(self, key: Key) -> Result:
+        """Bring one deployment closer to its spec."""
+        live = await self.context.client.get(MODEL_DEPLOYMENTS, key.namespace, key.name)
+        if live is None or live["metadata"].get("deletionTimestamp"):
+            return Result.done()
+        status = status_of(ModelDeploymentStatus, live)
+        try:
+            spec = ModelDeploymentSpec.model_validate(live["spec"])
+        except ValidationError as error:
+            await self.writer.write(live, status, invalid_spec(error))
+            return Result.done()
+        return await self._act(live, spec, status)
+
+    async def _act(
+        self, live: Mapping[str, Any], spec: ModelDeploymentSpec, status: ModelDeploymentStatus
+    ) -> Result:
+        service = await self.context.client.get(
+            SERVICES, live["metadata"]["namespace"], service_name(KIND, live["metadata"]["name"])
+        )
+        observed, revision = await self._observe(live, spec, service)
+        plan = decide(spec, status, observed, revision, address_of(live))
+        done = self._carry_out(live, spec, plan, service)
+        shown = plan.status
+        if service is not None and not belongs_to_owner_of(service_metadata(live), service):
+            shown = shown.model_copy(update={"url": None})  # who answers there is somebody else
+        return await self.writer.guard(live, shown, done)
+
+    async def _carry_out(
+        self,
+        live: Mapping[str, Any],
+        spec: ModelDeploymentSpec,
+        plan: Plan,
+        service: Mapping[str, Any] | None,
+    ) -> Result:
+        renewals = await self._apply(live, spec, plan, service)
+        await self.writer.write(live, plan.status, plan.verdict)
+        waits = [*renewals, *([plan.requeue_after] if plan.requeue_after is not None else [])]
+        return Result.after(min(waits)) if waits else Result.done()
+
+    async def _observe(
+        self, live: Mapping[str, Any], spec: ModelDeploymentSpec, service: Mapping[str, Any] | None
+    ) -> tuple[Observed, str | None]:
+        metadata = live["metadata"]
+        target = await self._target(live, spec)
+        found = await self.context.client.list(
+            DEPLOYMENTS, metadata["namespace"], labels=selector(metadata["uid"])
+        )
+        views = tuple(view(body) for body in found)
+        selected = ((service or {}).get("spec", {}).get("selector") or {}).get(REVISION_LABEL)
+        if isinstance(target, Verdict):
+            return Observed(target=target, deployments=views, selected=selected), None
+        revision = revision_of(target, self.platform.server_image, spec.template)
+        coming = next((d for d in views if d.revision == revision and not d.available), None)
+        trouble = await self._trouble(live, coming) if coming else None
+        return Observed(target, views, selected, trouble), revision
+
+    async def _target(self, live: Mapping[str, Any], spec: ModelDeploymentSpec) -> Target | Verdict:
+        model, namespace = spec.model, live["metadata"]["namespace"]
+        if model.uri is not None and model.digest is not None:
+            target = Target(model.uri, model.digest)
+            return target if self._may_read(target, namespace) else self._outside(target, namespace)
+        if model.run is None:
+            return stalled(Reason.SPEC_INVALID, "spec.model: set run, or uri with digest")
+        name = model.run
+        key = Key(KIND, namespace, live["metadata"]["name"])
+        self.context.waiters.subscribe(Key("TrainingRun", namespace, name), key)
+        run = await self.context.client.get(TRAINING_RUNS, namespace, name)
+        found = _of_run(name, run)
+        if isinstance(found, Target) and not self._may_read(found, namespace):
+            return self._outside(found, namespace)
+        return found
+
+    def _may_read(self, target: Target, namespace: str) -> bool:
+        """Tell whether the package is of this namespace: another's data are not this one's."""
+        try:
+            bucket, prefix = layout.parse_uri(target.uri)
+            serve_policy(bucket, prefix).to_json()  # which has room for so much only
+        except ValueError:
+            return False
+        own = prefix.startswith(f"models/{namespace}/") and ".." not in prefix
+        return own and bucket == self.platform.store_config.bucket
+
+    def _outside(self, target: Target, namespace: str) -> Verdict:
+        message = (
+            f"spec.model: {target.uri} does not lie under "
+            f"s3://{self.platform.store_config.bucket}/models/{namespace}/, or is too long: name "
+            "a package of this namespace"
+        )
+        return stalled(Reason.SPEC_INVALID, message)
+
+    async def _trouble(self, live: Mapping[str, Any], coming: DeploymentView) -> Diagnosis | None:
+        labels = {**selector(live["metadata"]["uid"]), REVISION_LABEL: coming.revision}
+        namespace = live["metadata"]["namespace"]
+        pods = await self.context.client.list(PODS, namespace, labels=labels)
+        # A pod that is over or on its way out has a successor, which says more.
+        living = [p for p in pods if not is_over(p) and "deletionTimestamp" not in p["metadata"]]
+        return diagnose(living or pods) or _refused_pods(coming)
+
+    async def _apply(
+        self,
+        live: Mapping[str, Any],
+        spec: ModelDeploymentSpec,
+        plan: Plan,
+        service: Mapping[str, Any] | None,
+    ) -> list[float]:
+        """Act in the order of the plan; gives in how many seconds keys want renewing."""
+        client, namespace = self.context.client, live["metadata"]["namespace"]
+        renewals = []
+        if plan.select:
+            await ensure(client, service_manifest(live, plan.select), service)
+        if plan.serve:
+            manifest = deployment_manifest(live, spec, plan.serve, self.platform.server_image)
+            name = manifest["metadata"]["name"]
+            renewals.append(await self._credentials(live, plan.serve, name))
+            current = await client.get(DEPLOYMENTS, namespace, name)
+            await ensure(client, manifest, current)
+        if plan.keep and self._may_read(plan.keep.target, namespace):
+            renewals.append(await self._credentials(live, plan.keep.target, plan.keep.name))
+        if plan.keep and not spec.suspend and plan.keep.replicas != spec.replicas:
+            size = {"spec": {"replicas": spec.replicas}}
+            await client.patch(DEPLOYMENTS, namespace, plan.keep.name, size)
+        for old in plan.delete:
+            # The Secret first: without its Deployment, nothing would remember it.
+            secrets = StoreSecrets(self.context, self.platform)
+            await secrets.remove(live, old.name)
+            await client.delete(DEPLOYMENTS, namespace, old.name, uid=old.uid)
+        return renewals
+
+    async def _credentials(self, live: Mapping[str, Any], target: Target, name: str) -> float:
+        """Keep the Secret's keys fresh; tell in how many seconds they want renewing."""
+        _, prefix = layout.parse_uri(target.uri)
+        wanted = Wanted(
+            metadata=child_metadata(KIND, live, name),
+            policy=serve_policy(self.platform.store_config.bucket, prefix),
+            seconds=CREDENTIALS_SECONDS,
+        )
+        left = await StoreSecrets(self.context, self.platform).keep(wanted)
+        return max(left, SOONEST_RENEWAL_SECONDS)
+
+
+def _of_run(name: str, run: Mapping[str, Any] | None) -> Target | Verdict:
+    if run is None:
+        message = f"spec.model.run: there is no TrainingRun {name} in this namespace yet: create it"
+        return progressing(Reason.WAITING_FOR_RUN, message)
+    status = run.get("status", {})
+    artifact = status.get("artifact")
+    if artifact:
+        return Target(artifact["uri"], artifact["digest"])
+    if status.get("completedAt"):
+        why = (status.get("failure") or {}).get("message", "no reason given")
+        message = f"spec.model.run: TrainingRun {name} failed: {why}; name a run that succeeded"
+        return stalled(Reason.RUN_FAILED, message)
+    message = f"TrainingRun {name} has not ended: see `kubectl get tmrun {name}`"
+    return progressing(Reason.WAITING_FOR_RUN, message)
+
+
+def _refused_pods(coming: DeploymentView) -> Diagnosis | None:
+    """Find out whether pods are not even created: quota, admission, policy."""
+    for condition in coming.body.get("status", {}).get("conditions") or ():
+        if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
+            message = str(condition.get("message", ""))
+            return Diagnosis(Reason.POD_NOT_CREATED, message, coming.name)
+    return None

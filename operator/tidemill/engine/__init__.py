@@ -1,0 +1,1 @@
+"""What turns events into reconciles: queue, workers, resync, leadership. Knows no kind."""

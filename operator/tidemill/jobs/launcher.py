@@ -1,0 +1,162 @@
+"""Starting runner Jobs and reading what they leave: the I/O that the kinds with Jobs share."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tidemill.api.v1alpha1.reasons import Reason
+from tidemill.children.credentials import trouble_of
+from tidemill.children.ownership import child_metadata, selector
+from tidemill.children.platform import Platform
+from tidemill.children.pods import MAX_LOG_LINE, MAX_LOG_LINES, Diagnosis, diagnose, is_over
+from tidemill.children.store_secret import StoreSecrets, Wanted
+from tidemill.engine.context import Context
+from tidemill.engine.key import Key
+from tidemill.jobs.manifests import RunnerJob, job_manifest, secret_values
+from tidemill.jobs.progress import Tokens
+from tidemill.jobs.view import JOB_UID_LABEL, JobView, explain_failure, view
+from tidemill.kube.apply import ensure
+from tidemill.kube.drift import drift
+from tidemill.kube.resources import JOBS, PODS
+from tidemill.store.credentials import Policy
+from tidemill.store.errors import NotFound, StoreError, TooLarge
+
+RESULT_FILE = "result.json"
+MAX_RESULT_BYTES = 4 * 1024 * 1024
+CREDENTIALS_MARGIN_SECONDS = 900
+MUTABLE_JOB_FIELDS = ("suspend", "activeDeadlineSeconds", "backoffLimit", "parallelism")
+MARKS = ("labels", "annotations", "ownerReferences")
+NO_POD_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Launcher:
+    """Jobs of one operator."""
+
+    context: Context
+    platform: Platform
+    tokens: Tokens
+
+    @property
+    def secrets(self) -> StoreSecrets:
+        """Give the writer of the Jobs' Secrets."""
+        return StoreSecrets(self.context, self.platform)
+
+    async def jobs_of(self, parent: Mapping[str, Any]) -> list[JobView]:
+        """List the Jobs of a parent, oldest first."""
+        metadata = parent["metadata"]
+        found = await self.context.client.list(
+            JOBS, metadata["namespace"], labels=selector(metadata["uid"])
+        )
+        return sorted((view(job) for job in found), key=lambda job: (job.created, job.name))
+
+    async def start(
+        self,
+        parent: Mapping[str, Any],
+        job: RunnerJob,
+        document: Mapping[str, Any],
+        policy: Policy,
+    ) -> None:
+        """Create the Job and its Secret; done twice, it is as done once."""
+        wanted = self._secret(parent, job, document, policy)
+        await self.secrets.begin(wanted)
+        await ensure(self.context.client, job_manifest(parent, job), None)
+
+    async def keep_secret(
+        self,
+        parent: Mapping[str, Any],
+        job: RunnerJob,
+        document: Mapping[str, Any],
+        policy: Policy,
+    ) -> None:
+        """Mend the Secret of a Job whose pod has not started: it may be waiting for it."""
+        wanted = self._secret(parent, job, document, policy)
+        await self.secrets.keep(wanted)
+
+    def _secret(
+        self,
+        parent: Mapping[str, Any],
+        job: RunnerJob,
+        document: Mapping[str, Any],
+        policy: Policy,
+    ) -> Wanted:
+        metadata = parent["metadata"]
+        key = Key(job.kind, metadata["namespace"], metadata["name"])
+        return Wanted(
+            metadata=child_metadata(job.kind, parent, job.name),
+            policy=policy,
+            seconds=job.deadline_seconds + CREDENTIALS_MARGIN_SECONDS,
+            values=secret_values(document, self.tokens.issue(key, metadata["uid"])),
+        )
+
+    async def hold(self, parent: Mapping[str, Any], job: JobView, desired: RunnerJob) -> bool:
+        """Put back what somebody edited in a running Job; tell whether there was anything.
+
+        A Job's pod template cannot be changed, so only the fields around it can have been.
+        """
+        manifest = job_manifest(parent, desired)
+        wanted = manifest["spec"]
+        change: dict[str, Any] = {}
+        if edited := {k: wanted[k] for k in MUTABLE_JOB_FIELDS if job.spec.get(k) != wanted[k]}:
+            change["spec"] = edited
+        marks = {k: manifest["metadata"][k] for k in MARKS}
+        if drift(marks, job.metadata):
+            change["metadata"] = marks
+        if change:
+            namespace = parent["metadata"]["namespace"]
+            await self.context.client.patch(JOBS, namespace, job.name, change)
+        return bool(change)
+
+    async def delete(self, parent: Mapping[str, Any], job: JobView) -> None:
+        """Remove a Job with its pods and its Secret.
+
+        The Secret goes first: without its Job, nothing would remember it.
+        """
+        namespace = parent["metadata"]["namespace"]
+        await self.secrets.remove(parent, job.name)
+        await self.context.client.delete(JOBS, namespace, job.name, uid=job.uid)
+
+    async def pod_trouble(self, parent: Mapping[str, Any], job: JobView) -> Diagnosis | None:
+        """Say what keeps the pods of a Job from working, if anything does."""
+        pods = await self._pods(parent, job)
+        age = (self.context.clock() - job.created).total_seconds()
+        if not pods and age >= NO_POD_SECONDS:
+            message = (
+                f"the Job {job.name} has no pod: a quota or a policy may forbid it, see "
+                f"`kubectl describe job {job.name}`"
+            )
+            return Diagnosis(Reason.POD_NOT_CREATED, message, job.name)
+        # What keeps the present pod from working says more than how the one before it ended.
+        return diagnose(pod for pod in pods if not is_over(pod)) or diagnose(pods)
+
+    async def failure(self, parent: Mapping[str, Any], job: JobView, deadline: str) -> Diagnosis:
+        """Say why a Job failed, with the last lines of its log."""
+        found = explain_failure(job, diagnose(await self._pods(parent, job)), deadline)
+        if found.log or found.pod == job.name:
+            return found
+        namespace = parent["metadata"]["namespace"]
+        text = await self.context.client.logs(namespace, found.pod, tail_lines=MAX_LOG_LINES)
+        lines = tuple(line[:MAX_LOG_LINE] for line in text.splitlines()[-MAX_LOG_LINES:])
+        return replace(found, log=lines)
+
+    async def result(self, output: str) -> dict[str, Any] | None:
+        """Read the result that a Job left under its prefix; None when there is none to be read.
+
+        Raises Passing while the store does not answer, Stalled when it refuses the operator.
+        """
+        try:
+            data = await self.platform.store.get(
+                f"{output}{RESULT_FILE}", max_bytes=MAX_RESULT_BYTES
+            )
+            document = await asyncio.to_thread(json.loads, data)
+        except (NotFound, TooLarge, ValueError):
+            return None
+        except StoreError as error:
+            raise trouble_of(error) from error
+        return document if isinstance(document, dict) else None
+
+    async def _pods(self, parent: Mapping[str, Any], job: JobView) -> list[dict[str, Any]]:
+        namespace = parent["metadata"]["namespace"]
+        return await self.context.client.list(PODS, namespace, labels={JOB_UID_LABEL: job.uid})

@@ -1,0 +1,131 @@
+"""The manifests of a runner Job: the Secret that is its input, and the Job itself.
+
+The Secret holds the input document, scoped credentials for the store and the token for progress; it
+bears the Job's name. Pods get no API token. Which exit codes are worth another try is the
+runner's documented enum, carried here as the Job's pod failure policy.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tidemill.api.v1alpha1.meta import Template
+from tidemill.children.ownership import child_metadata
+from tidemill.children.pod_spec import CONTAINER_SECURITY, resources, restricted_pod
+
+INPUT_DIR = "/etc/tidemill/input"
+STORE_DIR = "/etc/tidemill/store"
+SOURCE_DIR = "/etc/tidemill/source"
+SCRATCH_DIR = "/scratch"
+INPUT_FILE = "input.json"
+TOKEN_FILE = "progress-token"  # noqa: S105 - the name of a file
+SCRATCH_LIMIT = "20Gi"
+
+# User error, data error, fault of the runner, out of memory: the same again would end the same.
+FINAL_EXIT_CODES = [10, 20, 70, 137]
+# The infrastructure's fault, such as a store that does not answer.
+PASSING_EXIT_CODES = [30]
+
+DEFAULT_RESOURCES: dict[str, dict[str, Any]] = {
+    "ingest": {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}},
+    "train": {"requests": {"cpu": "250m", "memory": "512Mi"}, "limits": {"memory": "2Gi"}},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerJob:
+    """What one runner Job is to be."""
+
+    kind: str
+    name: str
+    verb: str
+    image: str
+    template: Template | None
+    deadline_seconds: int
+    retries: int = 2
+    source_secret: str | None = None
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+def secret_values(document: Mapping[str, Any], token: str) -> dict[str, str]:
+    """Give what the Job's Secret holds beside the keys: its input, and the token for progress."""
+    return {INPUT_FILE: json.dumps(document, sort_keys=True), TOKEN_FILE: token}
+
+
+def job_manifest(parent: Mapping[str, Any], job: RunnerJob) -> dict[str, Any]:
+    """Build the Job; it refers to its Secret by name."""
+    metadata = child_metadata(job.kind, parent, job.name)
+    metadata["annotations"] = dict(job.annotations)
+    # The pod template can never be edited: what was decided is read from there.
+    noted = {"labels": dict(metadata["labels"]), "annotations": dict(job.annotations)}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": metadata,
+        "spec": {
+            "suspend": False,
+            "parallelism": 1,
+            "activeDeadlineSeconds": job.deadline_seconds,
+            "backoffLimit": job.retries,
+            "podFailurePolicy": _failure_policy(),
+            "template": {"metadata": noted, "spec": _pod(job)},
+        },
+    }
+
+
+def _failure_policy() -> dict[str, Any]:
+    exit_codes = {"containerName": "runner", "operator": "In", "values": FINAL_EXIT_CODES}
+    return {
+        "rules": [
+            # First: a pod that the cluster took away says nothing about the run.
+            {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]},
+            # An outage is over when it is over: the deadline ends the waiting, not a count.
+            {"action": "Ignore", "onExitCodes": {**exit_codes, "values": PASSING_EXIT_CODES}},
+            {"action": "FailJob", "onExitCodes": exit_codes},
+        ]
+    }
+
+
+def _pod(job: RunnerJob) -> dict[str, Any]:
+    volumes, mounts = _volumes(job)
+    container = {
+        "name": "runner",
+        "image": job.image,
+        "args": [job.verb],
+        "env": [{"name": "TIDEMILL_TOKEN", "value": f"{INPUT_DIR}/{TOKEN_FILE}"}],
+        "resources": resources(job.template, DEFAULT_RESOURCES[job.verb]),
+        "securityContext": CONTAINER_SECURITY,
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": mounts,
+    }
+    return {
+        **restricted_pod(job.template),
+        "restartPolicy": "Never",
+        "terminationGracePeriodSeconds": 10,
+        "containers": [container],
+        "volumes": volumes,
+    }
+
+
+def _volumes(job: RunnerJob) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    own = [INPUT_FILE, TOKEN_FILE]
+    volumes: list[dict[str, Any]] = [
+        {
+            "name": "input",
+            "secret": {"secretName": job.name, "items": [{"key": k, "path": k} for k in own]},
+        },
+        {"name": "store", "secret": {"secretName": job.name}},
+        {"name": "scratch", "emptyDir": {"sizeLimit": SCRATCH_LIMIT}},
+        {"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}},
+    ]
+    mounts: list[dict[str, Any]] = [
+        {"name": "input", "mountPath": INPUT_DIR, "readOnly": True},
+        {"name": "store", "mountPath": STORE_DIR, "readOnly": True},
+        {"name": "scratch", "mountPath": SCRATCH_DIR},
+        {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a volume of the pod's own
+    ]
+    if job.source_secret:
+        volumes.append({"name": "source", "secret": {"secretName": job.source_secret}})
+        mounts.append({"name": "source", "mountPath": SOURCE_DIR, "readOnly": True})
+    return volumes, mounts

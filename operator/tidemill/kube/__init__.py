@@ -1,0 +1,1 @@
+"""The Kubernetes API as Tidemill uses it: dicts in, dicts out, server-side apply. Knows no kind."""

@@ -1,0 +1,147 @@
+"""Short-lived keys, cut to one job: STS AssumeRole with a session policy.
+
+The operator's own keys never leave it. A store without STS gives None, and the caller then uses
+the namespace's own Secret or says that there is none. Session policies may hold 2048 characters;
+ours stay under 2000 for any name that Kubernetes allows.
+"""
+
+import datetime as dt
+import json
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tidemill.store import layout
+from tidemill.store.config import StoreConfig
+from tidemill.store.errors import AccessDenied, Unavailable
+
+MAX_POLICY = 2000
+# The shortest life that the client asks for, whatever it is told.
+MIN_SECONDS = 3600
+_READ = ["s3:GetObject"]
+_WRITE = ["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
+_STATUS = re.compile(r"HTTP status code (\d{3})")
+
+
+@dataclass(frozen=True)
+class TemporaryStore:
+    """The store with keys that end by themselves."""
+
+    config: StoreConfig
+    expires: dt.datetime
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What a job may read and write: prefixes of one bucket."""
+
+    bucket: str
+    read: tuple[str, ...] = ()
+    write: tuple[str, ...] = ()
+
+    def to_json(self) -> str:
+        arn = f"arn:aws:s3:::{self.bucket}"
+        statements: list[dict[str, Any]] = []
+        for actions, prefixes in ((_READ, self.read), (_WRITE, self.write)):
+            if prefixes:
+                resources = [f"{arn}/{prefix}*" for prefix in prefixes]
+                statements.append({"Effect": "Allow", "Action": actions, "Resource": resources})
+        if self.read:
+            # With the right to list, a key that is gone reads as "not found", not as "denied".
+            condition = {"StringLike": {"s3:prefix": [f"{prefix}*" for prefix in self.read]}}
+            statements.append(
+                {
+                    "Effect": "Allow",
+                    "Action": ["s3:ListBucket"],
+                    "Resource": [arn],
+                    "Condition": condition,
+                }
+            )
+        text = json.dumps({"Version": "2012-10-17", "Statement": statements}, separators=(",", ":"))
+        if len(text) > MAX_POLICY:
+            raise ValueError(f"the session policy has {len(text)} characters, over {MAX_POLICY}")
+        return text
+
+
+def ingest_policy(bucket: str, namespace: str, name: str, uid: str) -> Policy:
+    """Read and write the namespace's content; write the data set's manifests and the run."""
+    content = layout.cas_prefix(namespace)
+    manifests = layout.manifests_prefix(namespace, name)
+    output = layout.run_prefix(namespace, uid)
+    return Policy(bucket, read=(content,), write=(content, manifests, output))
+
+
+def train_policy(bucket: str, namespace: str, name: str, uid: str, dataset: str) -> Policy:
+    """Read the namespace's content and the data set's manifests; write the run and packages."""
+    return Policy(
+        bucket,
+        read=(layout.cas_prefix(namespace), layout.manifests_prefix(namespace, dataset)),
+        write=(layout.run_prefix(namespace, uid), layout.model_prefix(namespace, name)),
+    )
+
+
+def serve_policy(bucket: str, package: str) -> Policy:
+    """Read one package, by its prefix (`layout.package_prefix`)."""
+    return Policy(bucket, read=(package,))
+
+
+def assume_role(config: StoreConfig, policy: Policy, seconds: int) -> TemporaryStore | None:
+    """Keys for the policy, or None where the store has no STS. Blocks: call it in a thread."""
+    # Imported here so that servers, which read this package's other modules, stay small.
+    from minio.credentials import AssumeRoleProvider  # noqa: PLC0415
+    from urllib3.exceptions import HTTPError  # noqa: PLC0415
+
+    provider = AssumeRoleProvider(
+        sts_endpoint=config.endpoint,
+        access_key=config.access_key,
+        secret_key=config.secret_key,
+        duration_seconds=max(seconds, MIN_SECONDS),
+        policy=policy.to_json(),
+        region=config.region,
+        http_client=_pool(config),
+    )
+    try:
+        granted = provider.retrieve()
+    except HTTPError as error:
+        cause = type(getattr(error, "reason", None) or error).__name__
+        raise Unavailable(f"STS at {config.endpoint} does not answer: {cause}") from None
+    except ValueError as error:
+        _raise_unless_no_sts(config, str(error))
+        return None
+    except SyntaxError:
+        # ElementTree's ParseError: an answer, but not one of STS.
+        return None
+    expires = granted.expiration or _now() + dt.timedelta(seconds=seconds)
+    if expires.tzinfo is None:
+        expires = expires.replace(tzinfo=dt.UTC)
+    temporary = replace(
+        config,
+        access_key=granted.access_key,
+        secret_key=granted.secret_key,
+        session_token=granted.session_token,
+    )
+    return TemporaryStore(temporary, expires)
+
+
+def _pool(config: StoreConfig) -> Any:  # noqa: ANN401 - urllib3's pool, imported lazily
+    import urllib3  # noqa: PLC0415
+
+    options: dict[str, Any] = {"ca_certs": config.ca_file} if config.ca_file else {}
+    return urllib3.PoolManager(
+        timeout=urllib3.Timeout(connect=5, read=15),
+        retries=urllib3.Retry(total=2, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504]),
+        **options,
+    )
+
+
+def _raise_unless_no_sts(config: StoreConfig, message: str) -> None:
+    match = _STATUS.search(message)
+    status = int(match[1]) if match else 0
+    if status in (401, 403):
+        raise AccessDenied(f"STS at {config.endpoint} refuses the operator's credentials")
+    if status >= 500 and status != 501:
+        raise Unavailable(f"STS at {config.endpoint} answers with HTTP {status}")
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)

@@ -1,0 +1,53 @@
+"""Where everything lies in the bucket: the only place that builds keys.
+
+Every prefix carries its namespace, so that credentials can be cut to one namespace, one run, one
+model. Content-addressed data is kept per namespace for the same reason.
+"""
+
+from tidemill.store import digests
+
+
+def dataset_prefix(namespace: str, name: str) -> str:
+    return f"datasets/{namespace}/{name}/"
+
+
+def manifests_prefix(namespace: str, name: str) -> str:
+    return f"{dataset_prefix(namespace, name)}manifests/"
+
+
+def manifest_key(namespace: str, name: str, version: str) -> str:
+    return f"{manifests_prefix(namespace, name)}{digests.hex_of(version)}.jsonl"
+
+
+def cas_prefix(namespace: str) -> str:
+    return f"cas/{namespace}/sha256/"
+
+
+def cas_key(prefix: str, digest: str) -> str:
+    """The key of content under a content-addressed prefix (as `cas_prefix` gives it)."""
+    return f"{prefix}{digests.hex_of(digest)}"
+
+
+def run_prefix(namespace: str, uid: str) -> str:
+    return f"runs/{namespace}/{uid}/"
+
+
+def model_prefix(namespace: str, name: str) -> str:
+    return f"models/{namespace}/{name}/"
+
+
+def package_prefix(namespace: str, name: str, digest: str) -> str:
+    return f"{model_prefix(namespace, name)}{digests.hex_of(digest)}/"
+
+
+def uri(bucket: str, key: str) -> str:
+    return f"s3://{bucket}/{key}"
+
+
+def parse_uri(text: str) -> tuple[str, str]:
+    """Split `s3://bucket/key` into bucket and key; raises ValueError."""
+    scheme, _, rest = text.partition("://")
+    bucket, _, key = rest.partition("/")
+    if scheme != "s3" or not bucket:
+        raise ValueError(f"not of the form s3://bucket/key: {text!r}")
+    return bucket, key

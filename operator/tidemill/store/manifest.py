@@ -1,0 +1,88 @@
+"""The manifest of a data set's version: which objects, with which bytes, of which schema.
+
+JSON lines: a header, then one line per object sorted by the bytes of its key. The version is the
+sha256 of these lines without the source's etag or version id: the same bytes uploaded again are the
+same version. The schema is a document of its own, stored in content-addressed storage under the
+digest that the header names.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from tidemill.store import digests
+
+FORMAT_VERSION = 1
+MAX_BYTES = 256 * 1024 * 1024
+
+
+class ManifestError(Exception):
+    """The manifest is not what its digest says, or is no manifest."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One object: its key relative to the source's prefix, its bytes' digest and their number."""
+
+    key: str
+    digest: str
+    size: int
+    version: str | None = None
+
+    def identity(self) -> dict[str, Any]:
+        return {"h": self.digest, "k": self.key, "s": self.size}
+
+    def stored(self) -> dict[str, Any]:
+        return self.identity() | ({"v": self.version} if self.version else {})
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A version of a data set. Build with `Manifest.of`, which sorts."""
+
+    format: str
+    schema: str
+    entries: tuple[Entry, ...]
+
+    @classmethod
+    def of(cls, format: str, schema: str, entries: Iterable[Entry]) -> "Manifest":  # noqa: A002
+        ordered = sorted(entries, key=lambda entry: entry.key.encode("utf-8"))
+        keys = [entry.key for entry in ordered]
+        if len(set(keys)) != len(keys):
+            raise ManifestError("two objects of the manifest have one key")
+        return cls(format, schema, tuple(ordered))
+
+    @property
+    def digest(self) -> str:
+        """The version: over header and lines, without what only pins the source."""
+        return digests.sha256_digest(self._lines(entry.identity() for entry in self.entries))
+
+    @property
+    def total_bytes(self) -> int:
+        return sum(entry.size for entry in self.entries)
+
+    def to_bytes(self) -> bytes:
+        """What is stored."""
+        return self._lines(entry.stored() for entry in self.entries)
+
+    def _lines(self, rows: Iterable[dict[str, Any]]) -> bytes:
+        header = {"format": self.format, "schema": self.schema, "v": FORMAT_VERSION}
+        return b"".join(digests.canonical_json(row) + b"\n" for row in (header, *rows))
+
+
+def parse(data: bytes, expected: str | None = None) -> Manifest:
+    """Read a stored manifest and prove that it is the version expected; raises ManifestError."""
+    try:
+        header, *rows = [json.loads(line) for line in data.decode("utf-8").splitlines()]
+        if header["v"] != FORMAT_VERSION:
+            raise ManifestError(f"the manifest has format version {header['v']}, not 1")
+        entries = [Entry(row["k"], row["h"], row["s"], row.get("v")) for row in rows]
+        manifest = Manifest.of(header["format"], header["schema"], entries)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ManifestError(f"not a manifest: {type(error).__name__}: {error}") from None
+    if not all(digests.is_digest(text) for text in (manifest.schema, *(e.digest for e in entries))):
+        raise ManifestError("the manifest holds something that is not a digest")
+    if expected is not None and manifest.digest != expected:
+        raise ManifestError(f"the manifest is of version {manifest.digest}, not {expected}")
+    return manifest

@@ -1,0 +1,1 @@
+"""The TrainingRun controller: pin the data, run one Job, record what became of it."""

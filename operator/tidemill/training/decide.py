@@ -1,0 +1,299 @@
+"""What to do about a TrainingRun, given what is true: no I/O, no clock, no chance.
+
+A run has one Job, whose name depends on the run alone and whose annotations hold what was pinned
+when it started: the data set's version and a hash of the spec. Whatever is forgotten in between,
+the Job says what was decided, and when it is gone, the result in the store does. A run that has
+ended is a record and is not touched again.
+
+A suspended run has no Job: one that runs is removed, and a new one starts on what was pinned. To
+suspend the Job itself would end it for good where its pod does not stop in time.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from tidemill.api.v1alpha1.conditions import ConditionType, Verdict, progressing, ready, stalled
+from tidemill.api.v1alpha1.reasons import Reason
+from tidemill.api.v1alpha1.training_run import (
+    AppliedRun,
+    Artifact,
+    Failure,
+    MetricValue,
+    RunProgress,
+    TrainingRunSpec,
+    TrainingRunStatus,
+)
+from tidemill.children.pods import Diagnosis
+from tidemill.jobs.progress import Report, format_eta
+from tidemill.jobs.view import POD_CHECK_AFTER, JobView, Phase, parse_time
+from tidemill.store.digests import canonical_json
+from tidemill.training.observed import Observed
+
+VERSION_ANNOTATION = "tidemill.dev/dataset-version"
+SPEC_HASH_ANNOTATION = "tidemill.dev/spec-hash"
+IMAGE_ANNOTATION = "tidemill.dev/runner-image"
+LATEST = "latest"
+PENDING_CHECK = 30.0
+RUNNING_CHECK = 60.0  # a node that is lost makes no event
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be done, and what the status says then."""
+
+    status: TrainingRunStatus
+    verdict: Verdict
+    start: AppliedRun | None = None
+    hold: bool = False
+    stop: bool = False
+    requeue_after: float | None = None
+    ended: bool = False
+
+
+def spec_hash(spec: TrainingRunSpec) -> str:
+    """Hash what makes the run what it is: all but whether it is suspended."""
+    # Defaults are left out: a field that comes with a later version changes no hash.
+    content = spec.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    content.pop("suspend", None)
+    return hashlib.sha256(canonical_json(content)).hexdigest()[:16]
+
+
+def decide(
+    spec: TrainingRunSpec,
+    status: TrainingRunStatus,
+    observed: Observed,
+    now: datetime,
+    image: str,
+) -> Plan:
+    """Decide; `image` is the runner image that a Job started now would use."""
+    job = observed.job
+    if job is None:
+        if observed.result is not None and (known := _recorded(spec, status, observed.result)):
+            return known
+        return _not_started(spec, status, observed, image)
+    applied = _pinned(job) or status.applied
+    if applied is None:
+        message = f"the Job {job.name} is not one that Tidemill made: remove it"
+        return Plan(status, stalled(Reason.NAME_CONFLICT, message))
+    begun = status.model_copy(
+        update={"applied": applied, "job": job.name, "started_at": job.created}
+    )
+    if job.phase is Phase.SUCCEEDED:
+        return _succeeded(begun, job, observed.result)
+    if job.phase is Phase.FAILED:
+        return _failed(begun, job, observed.trouble)
+    if applied.spec_hash != spec_hash(spec):
+        return Plan(begun, stalled(Reason.SPEC_INVALID, CHANGED))
+    return _stopped(spec, begun, job) or _running(begun, job, observed, now)
+
+
+def _stopped(spec: TrainingRunSpec, status: TrainingRunStatus, job: JobView) -> Plan | None:
+    gone = job.phase is Phase.DELETING
+    if spec.suspend:
+        stopped = status.model_copy(update={"progress": None})
+        verdict = _suspended("its Job is stopped; a new one starts when it is resumed")
+        return Plan(stopped, verdict, stop=not gone)
+    if gone:
+        message = f"the Job {job.name} is being removed; a new one starts when it is gone"
+        return Plan(status, progressing(Reason.TRAINING, message), requeue_after=PENDING_CHECK)
+    return None
+
+
+CHANGED = (
+    "the spec was changed after the run had started: a run is a record; take the change back, or "
+    "create a new TrainingRun"
+)
+
+
+def _pinned(job: JobView) -> AppliedRun | None:
+    notes = job.annotations
+    if not {VERSION_ANNOTATION, IMAGE_ANNOTATION, SPEC_HASH_ANNOTATION} <= notes.keys():
+        return None
+    return AppliedRun(
+        dataset_version=notes[VERSION_ANNOTATION],
+        image=notes[IMAGE_ANNOTATION],
+        spec_hash=notes[SPEC_HASH_ANNOTATION],
+    )
+
+
+def _not_started(
+    spec: TrainingRunSpec, status: TrainingRunStatus, observed: Observed, image: str
+) -> Plan:
+    if spec.suspend:
+        return Plan(status, _suspended("no Job is started"))
+    applied = status.applied
+    if applied is not None and applied.spec_hash != spec_hash(spec):
+        return Plan(status, stalled(Reason.SPEC_INVALID, CHANGED))
+    # A Job that somebody deleted starts again on what was pinned, whatever is the latest now.
+    version = applied.dataset_version if applied else _version(spec, observed)
+    if isinstance(version, Verdict):
+        return Plan(status, version)
+    start = AppliedRun(dataset_version=version, image=image, spec_hash=spec_hash(spec))
+    message = f"starts on version {short(version)} of Dataset {spec.dataset.name}"
+    verdict = progressing(Reason.TRAINING, message)
+    progress = RunProgress(percent=0, message="starting")
+    begun = status.model_copy(update={"applied": start, "progress": progress})
+    return Plan(begun, verdict, start=start, requeue_after=POD_CHECK_AFTER)
+
+
+def _version(spec: TrainingRunSpec, observed: Observed) -> str | Verdict:
+    name, wanted = spec.dataset.name, spec.dataset.version
+    if observed.dataset is None:
+        message = f"spec.dataset.name: there is no Dataset {name} in this namespace yet: create it"
+        return progressing(Reason.WAITING_FOR_DATASET, message)
+    if wanted != LATEST:
+        if observed.dataset.has_version:
+            return wanted
+        message = (
+            f"spec.dataset.version: Dataset {name} has no version {short(wanted)}: see "
+            f"`kubectl get tmds {name} -o jsonpath={{.status.versions}}`"
+        )
+        return stalled(Reason.VERSION_NOT_FOUND, message)
+    if observed.dataset.latest is None:
+        message = f"Dataset {name} has no version yet: see `kubectl describe tmds {name}`"
+        return progressing(Reason.WAITING_FOR_DATASET, message)
+    return observed.dataset.latest
+
+
+def _suspended(what: str) -> Verdict:
+    return Verdict("Unknown", Reason.SUSPENDED, f"spec.suspend is true: {what}")
+
+
+def _running(status: TrainingRunStatus, job: JobView, observed: Observed, now: datetime) -> Plan:
+    trouble = observed.trouble
+    if trouble is not None:
+        say = stalled if trouble.needs_somebody else progressing
+        verdict = say(trouble.reason, trouble.message)
+        return Plan(status, verdict, hold=True, requeue_after=PENDING_CHECK)
+    verdict = progressing(Reason.TRAINING, f"the Job {job.name} trains")
+    due = POD_CHECK_AFTER - (now - job.created).total_seconds()
+    wait = RUNNING_CHECK if job.ready else due if due > 0 else PENDING_CHECK
+    status = status.model_copy(update={"progress": _progress(status, job, observed.report)})
+    return Plan(status, verdict, hold=True, requeue_after=wait)
+
+
+def _progress(status: TrainingRunStatus, job: JobView, report: Report | None) -> RunProgress:
+    if report is not None:
+        return RunProgress(
+            percent=report.percent, message=report.message, eta=format_eta(report.eta_seconds)
+        )
+    if not job.ready:
+        return RunProgress(percent=0, message="waiting for the pod")
+    # After a restart of the operator nothing is known until the next report.
+    known = status.progress
+    return known if known and known.percent else RunProgress(percent=0, message="started")
+
+
+def _recorded(
+    spec: TrainingRunSpec, status: TrainingRunStatus, result: Mapping[str, Any]
+) -> Plan | None:
+    """Take the result of a Job that is gone: it had ended before anybody looked."""
+    try:
+        applied = status.applied or AppliedRun(
+            dataset_version=result["datasetVersion"], image="", spec_hash=spec_hash(spec)
+        )
+        times = {
+            "started_at": status.started_at or parse_time(result["startedAt"]),
+            "completed_at": parse_time(result["completedAt"]),
+        }
+        ended = _with_result(status.model_copy(update={"applied": applied, **times}), result)
+    except _UNREADABLE:
+        return None
+    return Plan(ended, end_of(ended), ended=True)
+
+
+# What reading a document that is not as it should be can raise.
+_UNREADABLE = (KeyError, TypeError, ValueError, AttributeError)
+
+
+def _succeeded(status: TrainingRunStatus, job: JobView, result: Mapping[str, Any] | None) -> Plan:
+    try:
+        if result is None:
+            raise KeyError(job.name)
+        ended = _with_result(status, result).model_copy(update={"completed_at": job.finished})
+    except _UNREADABLE:
+        message = f"the Job {job.name} succeeded but left no result in the store: run it again"
+        return _failed(status, job, Diagnosis(Reason.RESULT_MISSING, message, job.name))
+    return Plan(ended, end_of(ended), ended=True)
+
+
+def _with_result(status: TrainingRunStatus, result: Mapping[str, Any]) -> TrainingRunStatus:
+    if result["outcome"] != "Succeeded":
+        raise ValueError(result["outcome"])
+    metrics = [_metric(entry) for entry in result["metrics"]]
+    return status.model_copy(
+        update={
+            "metrics": metrics,
+            "score": f"{metrics[0].name}={short_number(metrics[0].value)}" if metrics else None,
+            "artifact": Artifact.model_validate(result["artifact"]),
+            "report": result.get("report"),
+            "progress": RunProgress(percent=100, message="done"),
+            "failure": None,
+        }
+    )
+
+
+def _failed(status: TrainingRunStatus, job: JobView, trouble: Diagnosis | None) -> Plan:
+    if trouble is None:
+        message = f"the Job {job.name} failed and left no word: {job.message}"
+        trouble = Diagnosis(Reason.CONTAINER_FAILED, message, job.name)
+    message = trouble.message
+    if trouble.reason is Reason.DEADLINE_EXCEEDED:
+        # Its pods are gone, and with them all that could tell what took so long.
+        message += _stood_at(status)
+    failure = Failure(
+        reason=trouble.reason,
+        message=message[:4096],
+        exit_code=trouble.exit_code,
+        log=list(trouble.log) or None,
+    )
+    ended = status.model_copy(
+        update={"failure": failure, "progress": None, "completed_at": job.finished}
+    )
+    return Plan(ended, end_of(ended), ended=True)
+
+
+def _stood_at(status: TrainingRunStatus) -> str:
+    last = next((c for c in status.conditions if c.type == ConditionType.SUCCEEDED), None)
+    if last is not None and last.reason != Reason.TRAINING:
+        return f"; last seen: {last.message}"
+    progress = status.progress
+    return f"; last seen: {progress.percent} %, {progress.message}" if progress else ""
+
+
+def end_of(status: TrainingRunStatus) -> Verdict:
+    """Say how a run ended, from its record."""
+    if status.failure is not None:
+        reason = Reason.named(status.failure.reason) or Reason.INTERNAL_ERROR
+        return stalled(reason, status.failure.message)
+    version = f"model {short(status.artifact.digest)}" if status.artifact else "it ended"
+    score = f", {status.score}" if status.score else ""
+    return ready(f"{version}{score}", Reason.SUCCEEDED)
+
+
+def _metric(entry: Mapping[str, Any]) -> MetricValue:
+    return MetricValue(
+        name=str(entry["name"]),
+        value=decimal(entry["value"]),
+        low=None if entry.get("low") is None else decimal(entry["low"]),
+        high=None if entry.get("high") is None else decimal(entry["high"]),
+        rows=int(entry["n"]),
+    )
+
+
+def decimal(value: float) -> str:
+    """Write a number with six significant digits, as status holds it."""
+    return f"{value:.6g}"
+
+
+def short_number(text: str) -> str:
+    """Write a decimal with three significant digits, as a table shows it."""
+    return f"{float(text):.3g}"
+
+
+def short(digest: str) -> str:
+    """Give the first twelve digits of a digest, as tables show it."""
+    return digest.removeprefix("sha256:")[:12]

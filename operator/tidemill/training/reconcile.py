@@ -1,0 +1,231 @@
+"""One pass over one TrainingRun: read the world, decide, act, write the status."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic import ValidationError
+
+from tidemill.api.v1alpha1.conditions import ConditionType
+from tidemill.api.v1alpha1.training_run import AppliedRun, TrainingRunSpec, TrainingRunStatus
+from tidemill.api.v1alpha1.types import parse_duration
+from tidemill.children.credentials import trouble_of
+from tidemill.children.naming import child_name
+from tidemill.children.pods import Diagnosis
+from tidemill.children.status import StatusWriter, invalid_spec, status_of
+from tidemill.engine.key import Key
+from tidemill.engine.result import Result
+from tidemill.jobs.launcher import Launcher
+from tidemill.jobs.manifests import RunnerJob
+from tidemill.jobs.progress import ProgressBoard
+from tidemill.jobs.view import POD_CHECK_AFTER, JobView, Phase
+from tidemill.kube.resources import DATASETS, TRAINING_RUNS
+from tidemill.store import layout
+from tidemill.store.credentials import train_policy
+from tidemill.store.errors import NotFound, StoreError
+from tidemill.training.decide import (
+    CHANGED,
+    IMAGE_ANNOTATION,
+    LATEST,
+    SPEC_HASH_ANNOTATION,
+    VERSION_ANNOTATION,
+    Plan,
+    decide,
+    end_of,
+    spec_hash,
+)
+from tidemill.training.observed import DatasetFacts, Observed
+
+RUNNER_API = "runner.tidemill.dev/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRunReconciler:
+    """Reconciles TrainingRuns."""
+
+    launcher: Launcher
+    progress: ProgressBoard
+
+    @property
+    def writer(self) -> StatusWriter:
+        """Give the writer of this kind's status."""
+        return StatusWriter(self.launcher.context, TRAINING_RUNS, ConditionType.SUCCEEDED)
+
+    async def reconcile(self, key: Key) -> Result:
+        """Bring one run closer to its end."""
+        live = await self.launcher.context.client.get(TRAINING_RUNS, key.namespace, key.name)
+        if live is None or live["metadata"].get("deletionTimestamp"):
+            self.progress.forget(key)
+            return Result.done()
+        status = status_of(TrainingRunStatus, live)
+        try:
+            spec = TrainingRunSpec.model_validate(live["spec"])
+        except ValidationError as error:
+            await self.writer.write(live, status, invalid_spec(error))
+            return Result.done()
+        if status.completed_at and (status.failure or status.artifact):
+            return await self._keep_record(live, spec, status)
+        return await self.writer.guard(live, status, self._act(live, spec, status))
+
+    async def _keep_record(
+        self, live: Mapping[str, Any], spec: TrainingRunSpec, status: TrainingRunStatus
+    ) -> Result:
+        """Say again how the run ended: its spec may have been touched since."""
+        verdict = end_of(status)
+        if status.applied and status.applied.spec_hash != spec_hash(spec):
+            verdict = replace(verdict, message=f"{verdict.message} ({CHANGED})")
+        await self.writer.write(live, status, verdict)
+        self.progress.forget(_key(live))
+        return Result.done()
+
+    async def _act(
+        self, live: Mapping[str, Any], spec: TrainingRunSpec, status: TrainingRunStatus
+    ) -> Result:
+        image, now = self.launcher.platform.runner_image, self.launcher.context.clock()
+        observed = await self._observe(live, spec, status)
+        plan = decide(spec, status, observed, now, image)
+        if plan.start:
+            # Its Job may have ended and gone before anybody looked: one run, one record.
+            result = await self.launcher.result(_output(live, _job_name(live)))
+            plan = decide(spec, status, replace(observed, result=result), now, image)
+            self.progress.forget(_key(live))
+        await self._apply(live, spec, plan, observed.job)
+        job = {"job": _job_name(live)} if plan.start else {}
+        await self.writer.write(live, plan.status.model_copy(update=job), plan.verdict)
+        if plan.ended:
+            self.progress.forget(_key(live))
+        return Result(plan.requeue_after)
+
+    async def _observe(
+        self, live: Mapping[str, Any], spec: TrainingRunSpec, status: TrainingRunStatus
+    ) -> Observed:
+        jobs = await self.launcher.jobs_of(live)
+        job = next((job for job in jobs if job.name == _job_name(live)), None)
+        if job is None:
+            facts = None if status.applied else await self._dataset(live, spec)
+            return Observed(dataset=facts, job=job)
+        result = None
+        if job.phase is Phase.SUCCEEDED:
+            result = await self.launcher.result(_output(live, job.name))
+        report = self.progress.latest(_key(live), live["metadata"]["uid"])
+        trouble = await self._trouble(live, spec, job)
+        return Observed(dataset=None, job=job, result=result, trouble=trouble, report=report)
+
+    async def _dataset(self, live: Mapping[str, Any], spec: TrainingRunSpec) -> DatasetFacts | None:
+        context, namespace = self.launcher.context, live["metadata"]["namespace"]
+        name, version = spec.dataset.name, spec.dataset.version
+        context.waiters.subscribe(Key("Dataset", namespace, name), _key(live))
+        dataset = await context.client.get(DATASETS, namespace, name)
+        if dataset is None or dataset["metadata"].get("deletionTimestamp"):
+            return None
+        latest = dataset.get("status", {}).get("version")
+        if version == LATEST:
+            return DatasetFacts(latest)
+        try:
+            await self.launcher.platform.store.head(layout.manifest_key(namespace, name, version))
+        except NotFound:
+            return DatasetFacts(latest, has_version=False)
+        except StoreError as error:
+            raise trouble_of(error) from error
+        return DatasetFacts(latest, has_version=True)
+
+    async def _trouble(
+        self, live: Mapping[str, Any], spec: TrainingRunSpec, job: JobView
+    ) -> Diagnosis | None:
+        if job.phase is Phase.FAILED:
+            deadline = f"the {spec.deadline} of spec.deadline: raise it, or do less"
+            return await self.launcher.failure(live, job, deadline)
+        age = (self.launcher.context.clock() - job.created).total_seconds()
+        if job.phase is Phase.RUNNING and not job.ready and age >= POD_CHECK_AFTER:
+            return await self.launcher.pod_trouble(live, job)
+        return None
+
+    async def _apply(
+        self,
+        live: Mapping[str, Any],
+        spec: TrainingRunSpec,
+        plan: Plan,
+        job: JobView | None,
+    ) -> None:
+        metadata, launcher = live["metadata"], self.launcher
+        if plan.stop and job is not None:
+            await launcher.delete(live, job)
+        applied = plan.start or plan.status.applied
+        if applied is None or not (plan.start or plan.hold):
+            return
+        runner_job = _runner_job(live, spec, applied)
+        policy = train_policy(
+            launcher.platform.store_config.bucket,
+            metadata["namespace"],
+            metadata["name"],
+            metadata["uid"],
+            spec.dataset.name,
+        )
+        document = self._document(live, spec, applied)
+        if plan.start:
+            await launcher.start(live, runner_job, document, policy)
+        elif job is not None and job.phase in (Phase.RUNNING, Phase.SUSPENDED):
+            await launcher.hold(live, job, runner_job)
+            # A pod that has not started may wait for a Secret that somebody removed or edited.
+            waiting = job.phase is Phase.RUNNING and not job.ready and plan.requeue_after
+            if waiting:
+                await launcher.keep_secret(live, runner_job, document, policy)
+
+    def _document(
+        self, live: Mapping[str, Any], spec: TrainingRunSpec, applied: AppliedRun
+    ) -> dict[str, Any]:
+        metadata = live["metadata"]
+        namespace, name, uid = metadata["namespace"], metadata["name"], metadata["uid"]
+        url = self.launcher.platform.operator_url
+        manifest = layout.manifest_key(namespace, spec.dataset.name, applied.dataset_version)
+        return {
+            "apiVersion": RUNNER_API,
+            "verb": "train",
+            "namespace": namespace,
+            "name": name,
+            "uid": uid,
+            "dataset": {
+                "name": spec.dataset.name,
+                "version": applied.dataset_version,
+                "manifest": manifest,
+                "cas": layout.cas_prefix(namespace),
+            },
+            "spec": spec.model_dump(
+                mode="json", by_alias=True, exclude_none=True, exclude={"suspend", "template"}
+            ),
+            "output": _output(live, _job_name(live)),
+            "models": layout.model_prefix(namespace, name),
+            "image": applied.image,
+            "progress": {"url": url} if url else None,
+        }
+
+
+def _runner_job(live: Mapping[str, Any], spec: TrainingRunSpec, applied: AppliedRun) -> RunnerJob:
+    return RunnerJob(
+        kind="TrainingRun",
+        name=_job_name(live),
+        verb="train",
+        image=applied.image,
+        template=spec.template,
+        deadline_seconds=max(1, int(parse_duration(spec.deadline).total_seconds())),
+        annotations={
+            VERSION_ANNOTATION: applied.dataset_version,
+            SPEC_HASH_ANNOTATION: applied.spec_hash,
+            IMAGE_ANNOTATION: applied.image,
+        },
+    )
+
+
+def _job_name(live: Mapping[str, Any]) -> str:
+    metadata = live["metadata"]
+    return child_name("TrainingRun", metadata["name"], metadata["uid"])
+
+
+def _key(live: Mapping[str, Any]) -> Key:
+    metadata = live["metadata"]
+    return Key("TrainingRun", metadata["namespace"], metadata["name"])
+
+
+def _output(live: Mapping[str, Any], job_name: str) -> str:
+    metadata = live["metadata"]
+    return f"{layout.run_prefix(metadata['namespace'], metadata['uid'])}{job_name}/"

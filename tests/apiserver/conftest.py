@@ -1,0 +1,54 @@
+"""Fixtures: one API server for all tests of this folder, a namespace for each."""
+
+import itertools
+import os
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from tests.apiserver.control_plane import REPOSITORY, ControlPlane, binary, control_plane
+from tests.apiserver.kubectl import Kubectl
+
+from tidemill.kube.client import Client
+from tidemill.kube.connection import Connection
+from tidemill.kube.resources import NAMESPACES
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """Give the running pair of etcd and kube-apiserver."""
+    with control_plane(tmp_path_factory.mktemp("control-plane")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def kubectl(plane: ControlPlane) -> Kubectl:
+    """Give a kubectl of an administrator, with our CRDs installed."""
+    kubectl = Kubectl(str(binary("kubectl")), plane.kubeconfig)
+    kubectl("apply", "--server-side", "-f", str(REPOSITORY / "crds"))
+    kubectl("wait", "--for=condition=Established", "-f", str(REPOSITORY / "crds"))
+    return kubectl
+
+
+@pytest.fixture
+async def connection(plane: ControlPlane) -> Connection:
+    """Connect as an administrator."""
+    return await Connection.load(str(plane.kubeconfig))
+
+
+@pytest.fixture
+async def client(connection: Connection) -> AsyncIterator[Client]:
+    """Give a client of an administrator."""
+    async with Client(connection) as client:
+        yield client
+
+
+@pytest.fixture
+async def namespace(client: Client) -> str:
+    """Make a namespace for one test."""
+    name = f"t{next(_numbers)}-{os.getpid()}"
+    await client.create(
+        NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    )
+    return name

@@ -1,0 +1,191 @@
+"""The generated CRDs on a real API server: taken, explained, strict about what they do not know."""
+
+import re
+from typing import Any
+
+import pytest
+from tests.apiserver.crd_objects import KINDS, PLURALS, minimal
+from tests.apiserver.kubectl import Kubectl, RefusedError
+
+each_kind = pytest.mark.parametrize("kind", KINDS)
+server_side = pytest.mark.parametrize(
+    "flags",
+    [
+        pytest.param((), id="apply"),
+        pytest.param(("--server-side",), id="server-side apply"),
+    ],
+)
+LONGEST_NAME = ".".join(["a" * 63] * 3 + ["b" * 61])
+
+
+@each_kind
+def test_definition_is_established(kubectl: Kubectl, kind: str) -> None:
+    body = kubectl.get("crd", PLURALS[kind])
+    conditions = {c["type"]: c["status"] for c in body["status"]["conditions"]}
+    assert conditions == {"Established": "True", "NamesAccepted": "True"}
+
+
+@each_kind
+@server_side
+def test_minimal_object_is_taken(kubectl: Kubectl, kind: str, flags: tuple[str, ...]) -> None:
+    assert kubectl.try_apply(minimal(kind), *flags)["kind"] == kind
+
+
+@each_kind
+def test_longest_name_is_taken(kubectl: Kubectl, kind: str) -> None:
+    assert len(LONGEST_NAME) == 253
+    assert kubectl.try_apply(minimal(kind, LONGEST_NAME))["metadata"]["name"] == LONGEST_NAME
+
+
+@each_kind
+def test_spec_is_required(kubectl: Kubectl, kind: str) -> None:
+    body = minimal(kind)
+    del body["spec"]
+    with pytest.raises(RefusedError, match="spec: Required value"):
+        kubectl.try_apply(body)
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [
+        pytest.param("Dataset", "spec.refresh.schedule", id="later field"),
+        pytest.param("Dataset", "spec.source.http", id="later source"),
+        pytest.param("Dataset", "spec.source.s3.buckets", id="typing error, deep"),
+        pytest.param("TrainingRun", "spec.search", id="later part"),
+        pytest.param("TrainingRun", "spec.estimator.script", id="later estimator"),
+        pytest.param("ModelDeployment", "spec.capture", id="later feature"),
+        pytest.param("ModelDeployment", "spec.rollout.steps", id="later strategy's field"),
+    ],
+)
+@server_side
+def test_unknown_field_is_refused_by_name(
+    kubectl: Kubectl, kind: str, path: str, flags: tuple[str, ...]
+) -> None:
+    body = minimal(kind, changes={path.removeprefix("spec."): {"x": "y"}})
+    with pytest.raises(RefusedError, match=rf"{re.escape(path)}\b"):
+        kubectl.try_apply(body, *flags)
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "message"),
+    [
+        pytest.param(
+            "Dataset",
+            {"source.s3.format": "JSON"},
+            'spec.source.s3.format: Unsupported value: "JSON": supported values: "CSV", "Parquet"',
+            id="format",
+        ),
+        pytest.param(
+            "Dataset",
+            {"source.s3.bucket": "Raw_Data"},
+            "spec.source.s3.bucket: Invalid value",
+            id="bucket's name",
+        ),
+        pytest.param(
+            "Dataset",
+            {"source.s3.endpoint": "store.example.org"},
+            "spec.source.s3.endpoint: Invalid value",
+            id="endpoint without a scheme",
+        ),
+        pytest.param(
+            "Dataset", {"pin": "None"}, "spec.pin: Unsupported value", id="pin of a later version"
+        ),
+        pytest.param(
+            "Dataset",
+            {"refresh.pollInterval": "often"},
+            "spec.refresh.pollInterval: Invalid value",
+            id="duration",
+        ),
+        pytest.param(
+            "TrainingRun", {"split.holdout": 0.2}, "spec.split.holdout: Invalid value", id="float"
+        ),
+        pytest.param(
+            "TrainingRun", {"split.holdout": "1.5"}, "spec.split.holdout", id="fraction over 1"
+        ),
+        pytest.param("TrainingRun", {"task": "Custom"}, "spec.task: Unsupported", id="task"),
+        pytest.param(
+            "TrainingRun", {"target": None}, "spec.target: Required value", id="target is needed"
+        ),
+        pytest.param(
+            "TrainingRun",
+            {"estimator.sklearn.steps": []},
+            "spec.estimator.sklearn.steps",
+            id="no steps",
+        ),
+        pytest.param(
+            "TrainingRun",
+            {"estimator.sklearn.steps.0.class": "os"},
+            "spec.estimator.sklearn.steps[0].class: Invalid value",
+            id="class without a module",
+        ),
+        pytest.param(
+            "TrainingRun",
+            {"evaluation.metrics": ["auc"]},
+            'spec.evaluation.metrics[0]: Unsupported value: "auc"',
+            id="metric",
+        ),
+        pytest.param(
+            "TrainingRun",
+            {"evaluation.metrics": ["rmse", "rmse"]},
+            "spec.evaluation.metrics[1]: Duplicate value",
+            id="metric twice",
+        ),
+        pytest.param(
+            "TrainingRun",
+            {"template.resources.limits.memory": "2 GB"},
+            "spec.template.resources.limits.memory: Invalid value",
+            id="quantity",
+        ),
+        pytest.param("TrainingRun", {"seed": -1}, "spec.seed: Invalid value", id="seed"),
+        pytest.param(
+            "ModelDeployment", {"replicas": -1}, "spec.replicas: Invalid value", id="replicas"
+        ),
+        pytest.param(
+            "ModelDeployment",
+            {"rollout.strategy": "Canary"},
+            "spec.rollout.strategy: Unsupported value",
+            id="strategy of a later version",
+        ),
+        pytest.param(
+            "ModelDeployment",
+            {"model": {"uri": "https://example.org/model/", "digest": "sha256:" + "0" * 64}},
+            "spec.model.uri: Invalid value",
+            id="address that is not of S3",
+        ),
+    ],
+)
+def test_wrong_value_is_refused_by_field(
+    kubectl: Kubectl, kind: str, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(RefusedError, match=re.escape(message)):
+        kubectl.try_apply(minimal(kind, changes=changes))
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "value"),
+    [
+        pytest.param("Dataset", "pin", "Copy", id="pin"),
+        pytest.param("TrainingRun", "deadline", "1h", id="deadline"),
+        pytest.param("TrainingRun", "seed", 0, id="seed"),
+        pytest.param("TrainingRun", "dataset", {"name": "elec2", "version": "latest"}, id="nested"),
+        pytest.param("ModelDeployment", "replicas", 1, id="replicas"),
+        pytest.param("ModelDeployment", "suspend", False, id="suspend"),
+    ],
+)
+def test_default_is_written_into_the_object(
+    kubectl: Kubectl, kind: str, path: str, value: object
+) -> None:
+    assert kubectl.try_apply(minimal(kind))["spec"][path] == value
+
+
+def test_whole_number_is_a_quantity(kubectl: Kubectl) -> None:
+    body = minimal("TrainingRun", changes={"template.resources.limits": {"cpu": 2}})
+    limits = kubectl.try_apply(body)["spec"]["template"]["resources"]["limits"]
+    assert limits == {"cpu": 2}
+
+
+def test_parameters_are_kept_as_they_are(kubectl: Kubectl) -> None:
+    params = {"max_iter": 60, "learning_rate": 0.1, "categories": [["a", "b"], []], "verbose": True}
+    path = "estimator.sklearn.steps.0.params"
+    found = kubectl.try_apply(minimal("TrainingRun", changes={path: params}))
+    assert found["spec"]["estimator"]["sklearn"]["steps"][0]["params"] == params

@@ -1,0 +1,183 @@
+"""The rules across fields, each with what it takes, what it refuses and what it then says."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.apiserver.crd_objects import DIGEST, PLURALS, minimal
+from tests.apiserver.kubectl import Kubectl, RefusedError
+
+CRDS = Path(__file__).parents[2] / "crds"
+URI = "s3://tidemill/models/demo/elec2/0a/"
+
+SOURCE = "exactly one source must be set: s3"
+COLUMN = "column names the time column: it is needed with by: Time and only there"
+ESTIMATOR = "exactly one estimator must be set: sklearn"
+MODEL = "exactly one model must be named: run, or uri with digest"
+PAIR = "uri and digest are set together"
+
+RULES = [
+    pytest.param("Dataset", {}, {"source": {}}, SOURCE, id="no source"),
+    pytest.param(
+        "TrainingRun",
+        {"split": {"by": "Time", "column": "day"}},
+        {"split": {"by": "Time"}},
+        COLUMN,
+        id="by time without a column",
+    ),
+    pytest.param(
+        "TrainingRun",
+        {"split": {"by": "Order"}},
+        {"split": {"by": "Order", "column": "day"}},
+        COLUMN,
+        id="column without by time",
+    ),
+    pytest.param(
+        "TrainingRun",
+        {"split": {"holdout": "0.2"}},
+        {"split": {"column": "day"}},
+        COLUMN,
+        id="column with the default",
+    ),
+    pytest.param("TrainingRun", {}, {"estimator": {}}, ESTIMATOR, id="no estimator"),
+    pytest.param("ModelDeployment", {"model": {"run": "r"}}, {"model": {}}, MODEL, id="no model"),
+    pytest.param(
+        "ModelDeployment",
+        {"model": {"uri": URI, "digest": DIGEST}},
+        {"model": {"uri": URI, "digest": DIGEST, "run": "r"}},
+        MODEL,
+        id="two models",
+    ),
+    pytest.param(
+        "ModelDeployment",
+        {"model": {"uri": URI, "digest": DIGEST}},
+        {"model": {"uri": URI}},
+        PAIR,
+        id="address without digest",
+    ),
+    pytest.param(
+        "ModelDeployment",
+        {"model": {"run": "r"}},
+        {"model": {"run": "r", "digest": DIGEST}},
+        PAIR,
+        id="digest without address",
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "good", "bad", "message"), RULES)
+def test_rule(
+    kubectl: Kubectl, kind: str, good: dict[str, Any], bad: dict[str, Any], message: str
+) -> None:
+    kubectl.try_apply(minimal(kind, changes=good))
+    with pytest.raises(RefusedError, match=re.escape(message)):
+        kubectl.try_apply(minimal(kind, changes=bad))
+
+
+FULL: dict[str, Any] = {
+    "features": {"exclude": ["date"]},
+    "split": {"holdout": "0.8", "by": "Order"},
+    "evaluation": {"metrics": ["accuracy"]},
+    "template": {"resources": {"limits": {"memory": "1Gi"}}},
+}
+PARAMS = "estimator.sklearn.steps.0.params"
+CHANGES: dict[str, list[dict[str, Any]]] = {
+    "dataset": [{"dataset.name": "other"}, {"dataset.version": DIGEST}],
+    "task": [{"task": "Regression"}],
+    "target": [{"target": "other"}],
+    "features": [{"features.exclude": ["date", "day"]}, {"features": None}],
+    "split": [{"split.holdout": "0.7"}, {"split": None}],
+    "seed": [{"seed": 8}],
+    "estimator": [
+        {"estimator.sklearn.steps.0.name": "other"},
+        {f"{PARAMS}.max_iter": 61},
+        {f"{PARAMS}.learning_rate": 0.2},
+        {f"{PARAMS}.deep": {"er": [1]}},
+        {PARAMS: None},
+    ],
+    "evaluation": [{"evaluation.metrics": ["accuracy", "log_loss"]}, {"evaluation": None}],
+    "template": [{"template.resources.limits.memory": "2Gi"}, {"template": None}],
+    "deadline": [{"deadline": "2h"}],
+}
+
+
+@pytest.fixture(scope="module")
+def run(kubectl: Kubectl) -> Iterator[str]:
+    kubectl.apply(minimal("TrainingRun", "full", FULL))
+    yield "full"
+    kubectl("delete", "trainingrun", "full")
+
+
+@pytest.fixture(scope="module")
+def bare_run(kubectl: Kubectl) -> Iterator[str]:
+    kubectl.apply(minimal("TrainingRun", "bare"))
+    yield "bare"
+    kubectl("delete", "trainingrun", "bare")
+
+
+@pytest.mark.parametrize(
+    ("field", "change"),
+    [
+        pytest.param(field, change, id=" ".join(f"{k}={v}" for k, v in change.items()))
+        for field, changes in CHANGES.items()
+        for change in changes
+    ],
+)
+def test_field_of_a_run_cannot_be_changed(
+    kubectl: Kubectl, run: str, field: str, change: dict[str, Any]
+) -> None:
+    message = f"{field} cannot be changed: a run is a record; create a new TrainingRun"
+    with pytest.raises(RefusedError, match=re.escape(message)):
+        kubectl.try_apply(minimal("TrainingRun", run, FULL | change))
+
+
+@pytest.mark.parametrize("field", list(FULL))
+def test_field_of_a_run_cannot_be_added(kubectl: Kubectl, bare_run: str, field: str) -> None:
+    change = {field: FULL[field]}
+    with pytest.raises(RefusedError, match=f"{field} cannot be changed"):
+        kubectl.try_apply(minimal("TrainingRun", bare_run, change))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({}, id="nothing"),
+        pytest.param({"suspend": True}, id="suspend"),
+        pytest.param({"dataset.version": "latest", "deadline": "1h"}, id="defaults written out"),
+    ],
+)
+def test_change_of_a_run_is_taken(kubectl: Kubectl, run: str, change: dict[str, Any]) -> None:
+    kubectl.try_apply(minimal("TrainingRun", run, FULL | change))
+
+
+def test_labels_of_a_run_may_change(kubectl: Kubectl, run: str) -> None:
+    body = minimal("TrainingRun", run, FULL)
+    body["metadata"]["labels"] = {"team": "power"}
+    assert kubectl.try_apply(body)["metadata"]["labels"] == {"team": "power"}
+
+
+def test_every_rule_has_a_test() -> None:
+    tested = {case.values[3] for case in RULES}
+    tested |= {
+        f"{field} cannot be changed: a run is a record; create a new TrainingRun"
+        for field in CHANGES
+    }
+    assert tested == set(_messages())
+
+
+def _messages() -> Iterator[str]:
+    for plural in PLURALS.values():
+        text = (CRDS / f"{plural.partition('.')[0]}.yaml").read_text(encoding="utf-8")
+        yield from _messages_under(yaml.safe_load(text))
+
+
+def _messages_under(node: object) -> Iterator[str]:
+    if isinstance(node, dict):
+        for rule in node.get("x-kubernetes-validations", ()):
+            yield rule["message"]
+    children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    for child in children:
+        yield from _messages_under(child)

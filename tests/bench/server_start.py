@@ -1,0 +1,161 @@
+"""From the start of a server process to its first 200: how long, and on what it is spent.
+
+Run from the root of the tree: `python -m tests.bench.server_start [--repeat N] [--json FILE]`.
+Each model is packed and put into a store on this machine, then served by a new process, several
+times; the first prediction is asked for until it is answered. Then once more under
+`-X importtime`, to see which library the imports are spent on. Medians; ratios matter more than
+absolute numbers, which are those of this machine at this time.
+"""
+
+import argparse
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+from sklearn.ensemble import RandomForestClassifier
+from tests.unit.server import packages
+from tests.unit.server.bucket import Bucket
+from tests.unit.server.servers import Server, serve
+
+IMPORTED = (
+    "tidemill_server.probe.examine",
+    "tidemill_server.probe.child",
+    "tidemill_server.process",
+)
+SHOWN = 14
+STEP_SECONDS = 0.002
+_MEMORY = re.compile(r"^(Rss|Pss):\s+(\d+) kB$", re.MULTILINE)
+_IMPORT = re.compile(r"^import time:\s+(\d+) \|\s+\d+ \|\s+(\S+)$", re.MULTILINE)
+
+
+def forest_of_100() -> packages.Model:
+    rows, target = packages.numbers(2000)
+    estimator = RandomForestClassifier(n_estimators=100, random_state=0).fit(rows, target)
+    return packages.Model(estimator, rows, packages.signature(packages.labels("INT64")))
+
+
+MODELS: dict[str, Callable[[], packages.Model]] = {
+    "logistic": packages.logistic,
+    "boosted": packages.boosted,
+    "forest-100": forest_of_100,
+}
+
+
+def start(bucket: Bucket, digest: str, row: list[float]) -> dict[str, float]:
+    """One start: seconds to the first 200, seconds of each stage, memory in MiB after it."""
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.perf_counter()
+        with serve(bucket, digest, Path(folder)) as server:
+            server.listen()
+            listening = time.perf_counter() - began
+            while not _answers(server, row):
+                threading.Event().wait(STEP_SECONDS)
+            first = time.perf_counter() - began
+            server.wait_for_log("ready")
+            pid = server.process.pid
+            found = {"first_200": first, "listening": listening, "cpu": _cpu(pid), **_memory(pid)}
+            for line in server.lines:
+                if line["message"] == "imported":
+                    found["imports"] = line["seconds"]
+                if line["message"] == "stage done":
+                    found[line["stage"]] = line["seconds"]
+            return found
+
+
+def _answers(server: Server, row: list[float]) -> bool:
+    tensor = {"name": "x", "shape": [1, len(row)], "datatype": "FP64", "data": row}
+    body = json.dumps({"inputs": [tensor]})
+    connection = HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection.request("POST", "/v2/models/power/infer", body)
+    response = connection.getresponse()
+    said = response.read().decode()
+    connection.close()
+    if response.status not in (200, 503):
+        raise SystemExit(f"the server answers {response.status}: {said}")
+    return response.status == 200
+
+
+def _memory(pid: int) -> dict[str, float]:
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
+    sizes = _MEMORY.findall(text)
+    return {f"{name.lower()}_mib": round(int(kib) / 1024, 1) for name, kib in sizes}
+
+
+def _cpu(pid: int) -> float:
+    """Processor time of the process and of its child: what a busy machine does not change much."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
+def imports() -> dict[str, float]:
+    """Milliseconds of a module's own code, added up by the library that it belongs to."""
+    sources = os.pathsep.join(path for path in sys.path if path)
+    command = [sys.executable, "-X", "importtime", "-c", f"import {', '.join(IMPORTED)}"]
+    env = {**os.environ, "PYTHONPATH": sources, "OMP_NUM_THREADS": "1"}
+    ended = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+    spent: dict[str, float] = defaultdict(float)
+    for own, name in _IMPORT.findall(ended.stderr):
+        spent[_library(name)] += int(own) / 1000
+    return dict(sorted(spent.items(), key=lambda item: -item[1]))
+
+
+def _library(module: str) -> str:
+    top = module.split(".", maxsplit=1)[0]
+    if module.startswith(("scipy.stats", "sklearn.utils._testing")):
+        return ".".join(module.split(".")[:3])
+    return "standard library" if top.lstrip("_") in sys.stdlib_module_names else top
+
+
+def measure(repeat: int) -> dict[str, Any]:
+    """All models, all starts, and the imports."""
+    models: dict[str, Any] = {}
+    for name, make in MODELS.items():
+        model = make()
+        with Bucket() as bucket:
+            digest = packages.publish(bucket, model.files())
+            runs = [start(bucket, digest, model.rows[1].tolist()) for _ in range(repeat + 1)]
+        # The first start reads everything from disk and writes what it compiles.
+        models[name] = {
+            key: round(statistics.median(run[key] for run in runs[1:]), 3) for key in runs[0]
+        }
+    return {"models": models, "imports_ms": imports(), "repeat": repeat}
+
+
+def show(found: dict[str, Any]) -> None:
+    """The two tables."""
+    rows = list(next(iter(found["models"].values())))
+    print(
+        f"{'median of ' + str(found['repeat']):22}" + "".join(f"{m:>12}" for m in found["models"])
+    )
+    for row in rows:
+        print(f"{row:22}" + "".join(f"{model[row]:12.3f}" for model in found["models"].values()))
+    total = sum(found["imports_ms"].values())
+    print(f"\nimports, ms of own code (all {total:.0f})")
+    for library, spent in list(found["imports_ms"].items())[:SHOWN]:
+        print(f"{library:34}{spent:8.1f} {spent / total:6.1%}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--json", type=Path, default=None)
+    options = parser.parse_args()
+    found = measure(options.repeat)
+    show(found)
+    if options.json is not None:
+        options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

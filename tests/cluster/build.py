@@ -1,0 +1,27 @@
+"""Builds the cluster's programs, once per machine and set of pins; or prints where one is."""
+
+import argparse
+import sys
+
+from localcluster import layout, pins
+from localcluster.builds import build_all
+from localcluster.failure import ClusterError, run
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    programs = [name for component in pins.COMPONENTS for name in component.programs]
+    parser.add_argument("--print", metavar="PROGRAM", choices=programs, help="print a path")
+    wanted = parser.parse_args().print
+    if wanted is None:
+        print(build_all(layout.cache()))
+        return 0
+    path = layout.programs() / wanted
+    if not path.exists():
+        raise ClusterError(f"{wanted} is not built; build it with: python3 {sys.argv[0]}")
+    print(path)
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,5 @@
+module tidemill.dev/tests/cluster/pause
+
+go 1.26.8
+
+tool tidemill.dev/tests/cluster/pause

@@ -1,0 +1,24 @@
+// Pause holds a pod's namespaces open: it does nothing, reaps orphans, and ends when told to.
+package main
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGCHLD)
+	for received := range signals {
+		if received != syscall.SIGCHLD {
+			return
+		}
+		for {
+			child, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil)
+			if err != nil || child <= 0 {
+				break
+			}
+		}
+	}
+}

@@ -1,0 +1,42 @@
+"""Runs the measurements of tests/bench one after the other; each shows a table and writes JSON.
+
+A measurement is a program there that takes `--json FILE`. None of them is a timed test: it fails
+when it cannot measure, never because a machine is slow.
+"""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "build" / "bench"
+
+
+def measurements() -> list[str]:
+    files = sorted((ROOT / "tests" / "bench").glob("*.py"))
+    return [path.stem for path in files if '__name__ == "__main__"' in path.read_text()]
+
+
+def main() -> int:
+    every = measurements()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of: {', '.join(every)}")
+    names = parser.parse_args().names or every
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    failed = []
+    for name in names:
+        sys.stdout.write(f"\n== {name}\n")
+        sys.stdout.flush()
+        module = [sys.executable, "-m", f"tests.bench.{name}"]
+        result = RESULTS / f"{name}.json"
+        if subprocess.run([*module, "--json", str(result)], cwd=ROOT, check=False).returncode:
+            failed.append(name)
+    sys.stdout.write(f"\nresults: {RESULTS}\n")
+    if failed:
+        sys.stderr.write(f"could not measure: {', '.join(failed)}\n")
+    return 1 if failed or not names else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,50 @@
+"""What is told of a source that cannot be listed or holds no data."""
+
+import pytest
+
+from tidemill.api.v1alpha1.dataset import S3Source
+from tidemill.api.v1alpha1.reasons import Reason
+from tidemill.dataset import observe
+from tidemill.store.errors import AccessDenied, BucketMissing, StoreError, Unavailable
+
+OPEN = S3Source.model_validate({"bucket": "raw", "prefix": "day/", "format": "CSV"})
+KEYED = OPEN.model_copy(
+    update={
+        "credentials_ref": S3Source.model_validate(
+            {"bucket": "raw", "format": "CSV", "credentialsRef": {"name": "keys"}}
+        ).credentials_ref
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("error", "source", "reason", "tells"),
+    [
+        (BucketMissing("no bucket"), OPEN, Reason.BUCKET_MISSING, "create it, or correct the name"),
+        (AccessDenied("no"), KEYED, Reason.ACCESS_DENIED, "correct the Secret keys"),
+        (AccessDenied("no"), OPEN, Reason.ACCESS_DENIED, "set spec.source.s3.credentialsRef"),
+        (Unavailable("refused"), OPEN, Reason.STORE_UNAVAILABLE, "trying again"),
+        (StoreError("what"), OPEN, Reason.STORE_UNAVAILABLE, "trying again"),
+    ],
+    ids=["bucket", "denied", "anonymous", "unavailable", "unknown"],
+)
+def test_the_way_out_is_told(
+    error: StoreError, source: S3Source, reason: Reason, tells: str
+) -> None:
+    problem = observe._problem(error, source)
+    assert problem.reason is reason
+    assert str(error) in problem.message
+    assert tells in problem.message
+    assert problem.passing is (reason is Reason.STORE_UNAVAILABLE)
+
+
+@pytest.mark.parametrize(
+    ("left_out", "tells"),
+    [(0, "no object lies under s3://raw/day/"), (2, "none of the 2 object(s) under s3://raw/day/")],
+    ids=["nothing", "only-hidden"],
+)
+def test_an_empty_prefix_tells_whether_anything_is_left_out(left_out: int, tells: str) -> None:
+    problem = observe._empty(OPEN, left_out)
+    assert problem.reason is Reason.PREFIX_EMPTY
+    assert tells in problem.message
+    assert ("dot or an underscore" in problem.message) is (left_out > 0)

@@ -1,0 +1,136 @@
+"""Ingest and training on a bucket in memory: the verbs themselves, without pods and network."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from tests.unit.runner.memory import MemoryStorage
+
+from tidemill.store import layout, listing
+from tidemill_runner import inputs
+from tidemill_runner.ingest import Ingest
+from tidemill_runner.inputs import IngestInput, TrainInput
+from tidemill_runner.progress import Progress, Subject
+from tidemill_runner.storage import Storage
+from tidemill_runner.train import Stopwatch, Train
+
+PREFIX = "raw/power/"
+LOGISTIC = "sklearn.linear_model.LogisticRegression"
+RIDGE = "sklearn.linear_model.Ridge"
+
+
+@dataclass
+class Workshop:
+    """One data set and its store."""
+
+    folder: Path
+    source: MemoryStorage = field(default_factory=MemoryStorage)
+    store: MemoryStorage = field(default_factory=MemoryStorage)
+    format: str = "CSV"
+
+    def deliver(self, **files: bytes | str) -> None:
+        """Put files under the prefix; `a_csv` becomes `a.csv`."""
+        for name, data in files.items():
+            content = data.encode() if isinstance(data, str) else data
+            self.source.objects[PREFIX + name.replace("_", ".")] = content
+
+    def fingerprint(self) -> str:
+        return listing.fingerprint(self.source.list(PREFIX), PREFIX)
+
+    def ingest(self, fingerprint: str | None = None) -> dict[str, Any]:
+        document = {
+            **_common("ingest"),
+            "source": {
+                "endpoint": "http://source.example",
+                "region": "",
+                "bucket": "raw",
+                "prefix": PREFIX,
+                "format": self.format,
+                "pathStyle": True,
+            },
+            "fingerprint": fingerprint or self.fingerprint(),
+            "manifests": layout.manifests_prefix("ns", "power"),
+            "cas": layout.cas_prefix("ns"),
+        }
+        parsed = cast("IngestInput", self._load(document))
+        origin, store = cast("Storage", self.source), cast("Storage", self.store)
+        return Ingest(parsed, origin, store, self.folder, _progress()).run()
+
+    def train(self, ingested: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
+        document = {
+            **_common("train"),
+            "dataset": {
+                "name": "power",
+                "version": ingested["version"],
+                "manifest": ingested["manifest"],
+                "cas": layout.cas_prefix("ns"),
+            },
+            "spec": spec,
+            "models": layout.model_prefix("ns", "power"),
+            "image": "registry.example/runner@sha256:0",
+        }
+        parsed = cast("TrainInput", self._load(document))
+        scratch = self.folder / f"scratch-{len(list(self.folder.iterdir()))}"
+        scratch.mkdir()
+        store = cast("Storage", self.store)
+        return Train(parsed, store, scratch, _progress(), Stopwatch()).run()
+
+    def learn(self, csv: str, **spec: Any) -> dict[str, Any]:
+        """Ingest one CSV file and train on it."""
+        self.deliver(data_csv=csv)
+        return self.train(self.ingest(), classification(**spec))
+
+    def _load(self, document: dict[str, Any]) -> IngestInput | TrainInput:
+        path = self.folder / "input.json"
+        path.write_text(json.dumps(document))
+        return inputs.load(path, document["verb"])
+
+
+def classification(**changes: Any) -> dict[str, Any]:
+    return {
+        "task": "Classification",
+        "target": "y",
+        "split": {"holdout": "0.3", "by": "Random"},
+        "seed": 3,
+        "estimator": estimator(LOGISTIC),
+        **changes,
+    }
+
+
+def regression(**changes: Any) -> dict[str, Any]:
+    return classification(**{"task": "Regression", "estimator": estimator(RIDGE), **changes})
+
+
+def estimator(*steps: str | tuple[str, dict[str, Any]]) -> dict[str, Any]:
+    """A pipeline by class paths, each alone or with parameters."""
+    named = []
+    for number, step in enumerate(steps):
+        path, params = step if isinstance(step, tuple) else (step, {})
+        named.append({"name": f"s{number}", "class": path, "params": params})
+    return {"sklearn": {"steps": named}}
+
+
+def rows(n: int = 60, *, header: str = "a,b,y", line: str = "{a},{b},{y}") -> str:
+    """A CSV file of n rows that can be learnt: y is 1 where a is large."""
+    lines = [header]
+    for i in range(n):
+        a = (i * 37) % n
+        lines.append(line.format(i=i, a=a, b=(i * 7) % 10, y=int(a > n / 2)))
+    return "\n".join(lines) + "\n"
+
+
+def _common(verb: str) -> dict[str, Any]:
+    return {
+        "apiVersion": inputs.API_VERSION,
+        "verb": verb,
+        "namespace": "ns",
+        "name": "power",
+        "uid": "u-1",
+        "output": "runs/ns/u-1/job/",
+        "progress": None,
+    }
+
+
+def _progress() -> Progress:
+    return Progress(Subject("Dataset", "ns", "power", "u-1"), None)

@@ -1,0 +1,26 @@
+"""Prediction ids: version 7, ascending, unique."""
+
+import uuid
+
+from tidemill_server.ids import PredictionIds
+
+AT = 1_795_000_000_000_000_000
+
+
+def test_the_form_is_that_of_uuid_version_7() -> None:
+    found = uuid.UUID(PredictionIds()())
+    assert (found.version, found.variant) == (7, uuid.RFC_4122)
+
+
+def test_the_time_is_in_front() -> None:
+    text = PredictionIds(lambda: AT, lambda _: 0)()
+    assert int(text.replace("-", "")[:12], 16) == AT // 1_000_000
+    assert str(uuid.UUID(text)) == text
+
+
+def test_ids_ascend_also_where_the_clock_stands_or_goes_back() -> None:
+    times = iter([AT, AT, AT - 10**9, AT + 1, AT + 10**6, *[AT] * 5000])
+    ids = PredictionIds(lambda: next(times))
+    made = [ids() for _ in range(5005)]
+    assert made == sorted(made)
+    assert len(set(made)) == len(made)

@@ -1,0 +1,82 @@
+"""What the environment may say."""
+
+from pathlib import Path
+
+import pytest
+
+from tidemill_server.exits import Exit, Refused, write_termination
+from tidemill_server.settings import Settings
+
+DIGEST = "sha256:" + "ab" * 32
+ENV = {
+    "TIDEMILL_MODEL_URI": "s3://bucket/models/team/power/x",
+    "TIDEMILL_MODEL_DIGEST": DIGEST,
+    "TIDEMILL_MODEL_NAME": "power",
+}
+
+
+def test_defaults() -> None:
+    found = Settings.from_env(ENV)
+    assert (found.bucket, found.prefix) == ("bucket", "models/team/power/x/")
+    assert found.model_version == "abababababab"
+    assert (found.port, found.store) == (8080, Path("/etc/tidemill/store"))
+    assert (found.stopping.drain_seconds, found.limits.in_flight) == (5.0, 256)
+
+
+def test_everything_can_be_set() -> None:
+    found = Settings.from_env(
+        {
+            **ENV,
+            "TIDEMILL_MODEL_VERSION": "7",
+            "PORT": "9000",
+            "TIDEMILL_STORE": "/a",
+            "TIDEMILL_SCRATCH": "/b",
+            "TIDEMILL_TERMINATION": "/c",
+            "TIDEMILL_MAX_BODY_BYTES": "1",
+            "TIDEMILL_MAX_ROWS": "2",
+            "TIDEMILL_MAX_IN_FLIGHT": "3",
+            "TIDEMILL_MAX_BATCH_ROWS": "4",
+            "TIDEMILL_BODY_SECONDS": "5",
+            "TIDEMILL_LOAD_SECONDS": "6",
+            "TIDEMILL_LOAD_MEMORY_BYTES": "7",
+            "TIDEMILL_DRAIN_SECONDS": "0.5",
+            "TIDEMILL_FINISH_SECONDS": "9",
+            "TIDEMILL_ACCESS_LOG_EVERY": "100",
+        }
+    )
+    assert (found.model_version, found.port, found.access_log_every) == ("7", 9000, 100)
+    assert (found.store, found.scratch, found.termination) == (Path("/a"), Path("/b"), Path("/c"))
+    limits = found.limits
+    assert (limits.body_bytes, limits.rows, limits.in_flight, limits.batch_rows) == (1, 2, 3, 4)
+    assert (limits.body_seconds, found.loading.seconds, found.loading.memory_bytes) == (5, 6, 7)
+    assert (found.stopping.drain_seconds, found.stopping.finish_seconds) == (0.5, 9)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TIDEMILL_MODEL_URI", ""),
+        ("TIDEMILL_MODEL_URI", "http://bucket/x"),
+        ("TIDEMILL_MODEL_DIGEST", "sha256:AB"),
+        ("TIDEMILL_MODEL_NAME", ""),
+        ("PORT", "http"),
+        ("TIDEMILL_MAX_ROWS", "0"),
+        ("TIDEMILL_MAX_ROWS", "-1"),
+        ("TIDEMILL_DRAIN_SECONDS", "soon"),
+        ("TIDEMILL_DRAIN_SECONDS", "nan"),
+    ],
+)
+def test_a_wrong_value_is_named(name: str, value: str) -> None:
+    with pytest.raises(Refused, match=name) as refused:
+        Settings.from_env({**ENV, name: value})
+    assert refused.value.code is Exit.USER_ERROR
+
+
+def test_the_termination_message_fits_into_what_kubernetes_keeps(tmp_path: Path) -> None:
+    path = tmp_path / "message"
+    write_termination(path, Refused("ModelUnloadable", "ü" * 10_000))
+    assert len(path.read_bytes()) < 4096
+
+
+def test_a_termination_message_that_cannot_be_written_is_no_fault(tmp_path: Path) -> None:
+    write_termination(tmp_path / "missing" / "message", Refused("ModelUnloadable", "why"))

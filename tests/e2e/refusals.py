@@ -6,7 +6,7 @@ from tests.e2e.world import Body, World, condition, summary
 
 from tidemill.api.v1alpha1.reasons import Reason
 
-WITHIN = 200.0
+WITHIN = 300.0
 
 
 def assert_refused(world: World, kind: str, name: str, reason: str, parts: Sequence[str]) -> Body:

@@ -1,4 +1,7 @@
-"""Processes that end with the test run that started them, however it ends."""
+"""Processes that end with the test run that started them, however it ends.
+
+The kernel means the thread that started them: start them in one that lives as long as they should.
+"""
 
 import shutil
 

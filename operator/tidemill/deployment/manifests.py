@@ -28,6 +28,7 @@ STORE_DIR = "/etc/tidemill/store"
 HTTP_PORT = 8080
 DRAIN_SECONDS = 10
 STOP_SECONDS = 40
+START_SECONDS = 600  # until the process listens; the model is loaded later, in sight of the probes
 DEFAULT_RESOURCES: dict[str, dict[str, Any]] = {
     "requests": {"cpu": "100m", "memory": "256Mi"},
     "limits": {"memory": "1Gi"},
@@ -125,6 +126,9 @@ def _pod(
         "resources": resources(spec.template, DEFAULT_RESOURCES),
         "securityContext": CONTAINER_SECURITY,
         "terminationMessagePolicy": "FallbackToLogsOnError",
+        # Imports take a second, and on a node without a free core minutes: a liveness probe that
+        # ends what only starts slowly makes the node slower still, and nothing ever answers.
+        "startupProbe": _probe("/v2/health/live", period=1, failures=START_SECONDS),
         "readinessProbe": _probe("/v2/health/ready", period=2, failures=3),
         "livenessProbe": _probe("/v2/health/live", period=10, failures=6),
         "volumeMounts": [

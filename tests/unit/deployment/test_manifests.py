@@ -67,6 +67,12 @@ def test_no_request_is_lost_when_pods_come_and_go() -> None:
     assert container(made())["livenessProbe"]["httpGet"]["path"] == "/v2/health/live"
 
 
+def test_a_slow_start_is_not_taken_for_a_dead_server() -> None:
+    startup = container(made())["startupProbe"]
+    assert startup["httpGet"]["path"] == "/v2/health/live"
+    assert startup["periodSeconds"] * startup["failureThreshold"] >= 600
+
+
 def test_the_service_selects_the_pods_of_one_revision() -> None:
     manifest = made()
     labels = manifest["spec"]["template"]["metadata"]["labels"]

@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from localcluster import layout, pins
-from localcluster.builds import build_all
+from localcluster.builds import build
 from localcluster.failure import ClusterError, run
 
 
@@ -14,7 +14,7 @@ def main() -> int:
     parser.add_argument("--print", metavar="PROGRAM", choices=programs, help="print a path")
     wanted = parser.parse_args().print
     if wanted is None:
-        print(build_all(layout.cache()))
+        print(build(layout.cache()))
         return 0
     path = layout.programs() / wanted
     if not path.exists():

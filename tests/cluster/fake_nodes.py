@@ -4,6 +4,7 @@ import argparse
 
 from localcluster.api import Api
 from localcluster.bring_up import LOCK
+from localcluster.builds import build
 from localcluster.cluster import Cluster
 from localcluster.failure import ClusterError, run
 from localcluster.kwok import ready_nodes, set_nodes
@@ -26,6 +27,7 @@ def main() -> int:
     api = Api(layout, cluster.ports)
     with exclusive(LOCK, "changing the cluster"):
         if arguments.nodes:
+            build(layout.cache)
             cluster.start("kwok")
         set_nodes(api, arguments.nodes)
         if not wait_for(lambda: ready_nodes(api) == arguments.nodes, READY_SECONDS):

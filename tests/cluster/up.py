@@ -2,9 +2,9 @@
 
 import argparse
 
-from localcluster import layout
+from localcluster import layout, pins
 from localcluster.bring_up import bring_up
-from localcluster.builds import build_all
+from localcluster.builds import build
 from localcluster.failure import run
 from localcluster.layout import Layout
 from localcluster.root import require_root
@@ -15,7 +15,7 @@ def main() -> int:
     parser.add_argument("--name", default="tidemill")
     where = Layout.of(parser.parse_args().name)
     require_root()
-    build_all(layout.cache())
+    build(layout.cache(), pins.NEEDED)
     cluster = bring_up(where)
     print(f"kubeconfig: {where.kubeconfig}")
     print(f"programs:   {where.bin}")

@@ -7,7 +7,8 @@ leaves nothing that looks finished; a lock keeps two builds on one machine from 
 import os
 import shutil
 import subprocess
-import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from . import pins
@@ -15,6 +16,8 @@ from .failure import ClusterError
 from .locks import exclusive
 from .pins import Component
 from .progress import duration, say, step
+
+AT_ONCE = 2
 
 
 def go() -> str:
@@ -25,33 +28,47 @@ def go() -> str:
     return found
 
 
-def build_all(cache: Path) -> Path:
-    """Builds what is missing; returns the folder in which every program can be found."""
+def build(cache: Path, components: Sequence[Component] = pins.COMPONENTS) -> Path:
+    """Builds what is missing of the components; returns the folder where their programs are."""
     root = cache / "bin"
     everything = root / f"all-{pins.digest_of_all()}"
-    if everything.is_dir():
+    if everything.is_dir() and not _missing(root, components):
         return everything
     with exclusive(root / ".lock", "building the cluster's programs"):
         for leftover in root.glob(".building-*"):
             shutil.rmtree(leftover)
-        missing = [one for one in pins.COMPONENTS if not folder(root, one).is_dir()]
-        _build_missing(root, missing)
-        _link(root, everything)
+        _build_missing(root, _missing(root, components))
+        if not everything.is_dir():
+            _link(root, everything)
     return everything
+
+
+def _missing(root: Path, components: Sequence[Component]) -> list[Component]:
+    return [one for one in components if not folder(root, one).is_dir()]
 
 
 def folder(root: Path, component: Component) -> Path:
     return root / f"{component.name}-{pins.digest(component)}"
 
 
-def _build_missing(root: Path, missing: list[Component]) -> None:
-    began = time.monotonic()
+def _build_missing(root: Path, missing: Sequence[Component]) -> None:
+    """Two at a time: while one waits for the network or links, the other keeps the cores busy."""
     total = sum(component.about for component in missing)
-    for number, component in enumerate(missing, start=1):
-        spent = duration(time.monotonic() - began)
-        say(f"build {number} of {len(missing)}; so far {spent} of about {duration(total)} in all")
-        with step(f"build {component.name}", component.about):
-            _build(root, component)
+    say(f"{len(missing)} to build: about {duration(total)} in all on 2 cores")
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        running = [pool.submit(_build_one, root, component) for component in missing]
+        try:
+            for number, ended in enumerate(as_completed(running), start=1):
+                ended.result()
+                say(f"built {number} of {len(missing)}")
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _build_one(root: Path, component: Component) -> None:
+    with step(f"build {component.name}", component.about):
+        _build(root, component)
 
 
 def _build(root: Path, component: Component) -> None:
@@ -80,7 +97,10 @@ def _compile(component: Component, target: Path) -> None:
 
 
 def _link(root: Path, everything: Path) -> None:
-    """Puts all programs side by side, because containerd and the kubelet look on one path."""
+    """Puts all programs side by side, because containerd and the kubelet look on one path.
+
+    Also those that are not built yet: their links lead somewhere as soon as they are.
+    """
     target = root / ".building-all"
     target.mkdir()
     for component in pins.COMPONENTS:

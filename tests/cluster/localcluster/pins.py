@@ -28,6 +28,7 @@ class Component:
     tags: str = ""
     cgo: bool = False
     renamed: tuple[str, str] | None = None  # what Go calls the program, what we call it
+    needed: bool = True  # by every cluster; the rest is built when it is asked for
 
     @property
     def folder(self) -> Path:
@@ -82,8 +83,9 @@ COMPONENTS = (
     Component("probe", ("probe",), about=15),
     Component("coredns", ("coredns",), about=130),
     Component("minio", ("minio",), about=155),
-    Component("kwok", ("kwok",), about=75),
+    Component("kwok", ("kwok",), about=75, needed=False),
 )
+NEEDED = tuple(component for component in COMPONENTS if component.needed)
 
 
 def digest(component: Component, machine: str | None = None) -> str:

@@ -30,6 +30,7 @@ VERSION = "sha256:" + hashlib.sha256(b"version").hexdigest()
 PACKAGE = "sha256:" + hashlib.sha256(b"package").hexdigest()
 AT_ONCE = 32
 POLL_SECONDS = 3.0
+ASK_SECONDS, STATUS_SECONDS = 0.2, 60.0
 TEMPLATE = {
     "nodeSelector": {"type": "kwok"},
     "tolerations": [{"key": "kwok.x-k8s.io/node", "operator": "Exists", "effect": "NoSchedule"}],
@@ -54,9 +55,20 @@ class Fleet:
     async def prepare(self) -> None:
         """Make the Dataset that the runs name."""
         spec = {**specs.dataset("none/"), "suspend": True}
-        await self.client.create(DATASETS, self.body("Dataset", DATASET, spec))
-        status = {**self.body("Dataset", DATASET, spec), "status": {"version": VERSION}}
-        await self.client.apply_status(DATASETS, status)
+        body = self.body("Dataset", DATASET, spec)
+        await self.client.create(DATASETS, body)
+        # Not before the operator has written its own, in which the version would be missing.
+        status = {**await self._first_status(), "version": VERSION}
+        await self.client.apply_status(DATASETS, {**body, "status": status})
+
+    async def _first_status(self) -> Body:
+        async with asyncio.timeout(STATUS_SECONDS):
+            while True:
+                live = await self.client.get(DATASETS, self.namespace, DATASET)
+                if live and live.get("status", {}).get("conditions"):
+                    status: Body = live["status"]
+                    return status
+                await asyncio.sleep(ASK_SECONDS)
 
     async def launch(self, count: int) -> None:
         """Create so many runs at once."""

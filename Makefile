@@ -49,7 +49,7 @@ apiserver: venv ## tests against a real API server, without nodes
 	@$(VENV) -m pytest -q tests/apiserver
 
 e2e: install ## tests on the whole cluster
-	@$(HERE) $(VENV) -m pytest -q -n 4 tests/e2e -m "not lifecycle and not disruptive"
+	@$(HERE) $(VENV) -m pytest -q -n 4 tests/e2e --dist loadscope -m "not lifecycle and not disruptive"
 
 faults: install ## tests that stop parts of the cluster
 	@$(HERE) $(VENV) -m pytest -q tests/e2e -m disruptive

@@ -40,7 +40,7 @@ class Place:
 @contextmanager
 def installed() -> Iterator[Place]:
     """Give the cluster of KUBECONFIG, else the local one."""
-    kubectl = _kubectl()
+    kubectl = installed_kubectl()
     audit = kubectl.kubeconfig.parent / "logs" / "audit.log"
     deployment = f"deploy/{OPERATOR}"
     service = f"/api/v1/namespaces/{SYSTEM}/services/{OPERATOR}:http/proxy/metrics"
@@ -82,7 +82,8 @@ def _restored(kubectl: Kubectl) -> Iterator[None]:
         kubectl("patch", "deploy", OPERATOR, "-n", SYSTEM, "--type=merge", "-p", change)
 
 
-def _kubectl() -> Kubectl:
+def installed_kubectl() -> Kubectl:
+    """Give the kubectl of KUBECONFIG's cluster, else of the local one."""
     if chosen := os.environ.get("KUBECONFIG"):
         program = shutil.which("kubectl")
         if program is None:

@@ -2,7 +2,7 @@
 
 Run from the root of the tree: `python -m tests.bench.overhead [--rounds N] [--json FILE]`. Data
 lies in the bucket; a Dataset, a TrainingRun and a ModelDeployment are applied at once. The time in
-which one of their pods exists and works (is scheduled, starts, reads, fits, loads) is the pods' own;
+which one of their pods exists and works (it starts, reads, fits, loads) is the pods' own;
 what is left is ours and Kubernetes' controllers': noticing, deciding, creating the next Job. The
 time for which the user has the source settle is the user's.
 

@@ -39,7 +39,7 @@ ANSWER = ["down", "up"]
 OVERHEAD = "overhead, s"
 TARGETS = {OVERHEAD: "≤ 3"}
 LINE = (
-    r'{.metadata.name}{" "}{.metadata.labels.tidemill\.dev/kind}{" "}{.status.phase}{" "}'
+    r'{.metadata.labels.tidemill\.dev/kind}{" "}{.status.phase}{" "}'
     r'{.status.conditions[?(@.type=="Ready")].status}{"\n"}'
 )
 
@@ -53,7 +53,7 @@ class Seen:
 
     def take(self, line: str, now: float) -> None:
         """Take one line of the watch; a server has done its part when it is ready."""
-        _, kind, phase, *ready = line.split()
+        kind, phase, *ready = line.split()
         self.came.setdefault(kind, now)
         ended = ready == ["True"] if kind == "ModelDeployment" else phase == "Succeeded"
         if ended:
@@ -85,9 +85,14 @@ def one_round(world: World, raw: RawStore) -> table.Figures:
     """Go the way once."""
     world.secret(RAW_SECRET, raw.reader)
     raw.put(f"{world.namespace}/one.csv", rows(300))
+    wanted = {
+        "Dataset": specs.dataset(f"{world.namespace}/"),
+        "TrainingRun": specs.training_run(NAME),
+        "ModelDeployment": specs.model_deployment(NAME),
+    }
     with watched(world) as seen:
         began = time.monotonic()
-        world.kubectl.apply({"apiVersion": "v1", "kind": "List", "items": _objects(world)})
+        world.apply_list([world.manifest(kind, NAME, spec) for kind, spec in wanted.items()])
         answered = _first_answer(world)
     came, done = seen.came, seen.done
     parts = {
@@ -98,17 +103,6 @@ def one_round(world: World, raw: RawStore) -> table.Figures:
     }
     pods = {f"{kind}'s pod": done[kind] - came[kind] for kind in came}
     return {"in all, s": answered - began, OVERHEAD: sum(parts.values()), **parts, **pods}
-
-
-def _objects(world: World) -> list[table.Figures]:
-    wanted = {
-        "Dataset": specs.dataset(f"{world.namespace}/"),
-        "TrainingRun": specs.training_run(NAME),
-        "ModelDeployment": specs.model_deployment(NAME),
-    }
-    metadata = {"name": NAME, "namespace": world.namespace}
-    head = {"apiVersion": "tidemill.dev/v1alpha1", "metadata": metadata}
-    return [{**head, "kind": kind, "spec": spec} for kind, spec in wanted.items()]
 
 
 def _first_answer(world: World) -> float:
@@ -124,16 +118,16 @@ def _first_answer(world: World) -> float:
 def main() -> None:
     parser = table.arguments(__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    count = parser.parse_args().rounds
+    options = parser.parse_args()
     kubectl, machine, rounds = installed_kubectl(), table.machine(), []
     with raw_store(kubectl) as raw:
-        for _ in range(count + 1):
+        for _ in range(options.rounds + 1):
             with temporary_namespace(kubectl, f"bench-first-{secrets.token_hex(3)}") as world:
                 rounds.append(one_round(world, raw))
     counted = rounds[1:]
     figures = {name: statistics.median(one[name] for one in counted) for name in counted[0]}
-    table.show(f"apply → first correct prediction, median of {count}", figures, TARGETS)
-    table.write(parser.parse_args().json, {"machine": machine, **figures, "rounds": counted})
+    table.show(f"apply → first correct prediction, median of {options.rounds}", figures, TARGETS)
+    table.write(options.json, {"machine": machine, **figures, "rounds": counted})
 
 
 if __name__ == "__main__":

@@ -25,9 +25,10 @@ def main() -> int:
     layout = Layout.of(arguments.name)
     cluster = Cluster.existing(layout)
     api = Api(layout, cluster.ports)
+    if arguments.nodes:
+        build(layout.cache)
     with exclusive(LOCK, "changing the cluster"):
         if arguments.nodes:
-            build(layout.cache)
             cluster.start("kwok")
         set_nodes(api, arguments.nodes)
         if not wait_for(lambda: ready_nodes(api) == arguments.nodes, READY_SECONDS):

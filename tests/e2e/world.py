@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -41,22 +41,20 @@ class World:
 
     def apply(self, kind: str, name: str, spec: Mapping[str, Any], **metadata: Any) -> Body:
         """Apply one of our objects."""
-        head = {"name": name, "namespace": self.namespace, **metadata}
-        body = {"apiVersion": API_VERSION, "kind": kind, "metadata": head, "spec": dict(spec)}
-        return self.kubectl.apply(body)
+        return self.kubectl.apply(self.manifest(kind, name, spec, **metadata))
 
     def apply_all(self, kind: str, wanted: Mapping[str, Mapping[str, Any]]) -> None:
         """Apply many of our objects at once: their specs by their names."""
-        items = [
-            {
-                "apiVersion": API_VERSION,
-                "kind": kind,
-                "metadata": {"name": name, "namespace": self.namespace},
-                "spec": dict(spec),
-            }
-            for name, spec in wanted.items()
-        ]
-        self.kubectl.apply({"apiVersion": "v1", "kind": "List", "items": items})
+        self.apply_list([self.manifest(kind, name, spec) for name, spec in wanted.items()])
+
+    def apply_list(self, items: Sequence[Body]) -> None:
+        """Apply whole manifests at once."""
+        self.kubectl.apply({"apiVersion": "v1", "kind": "List", "items": list(items)})
+
+    def manifest(self, kind: str, name: str, spec: Mapping[str, Any], **metadata: Any) -> Body:
+        """Write one of our objects."""
+        head = {"name": name, "namespace": self.namespace, **metadata}
+        return {"apiVersion": API_VERSION, "kind": kind, "metadata": head, "spec": dict(spec)}
 
     def get(self, kind: str, name: str) -> Body | None:
         """Read an object; None when there is none."""

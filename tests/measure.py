@@ -1,7 +1,7 @@
 """Runs the measurements of tests/bench one after the other; each shows a table and writes JSON.
 
-A measurement is a program there that takes `--json FILE`. None of them is a timed test: it fails
-when it cannot measure, never because a machine is slow.
+A measurement is a program there that takes `--json FILE` and `--quick`. None of them is a timed
+test: it fails when it cannot measure, never because a machine is slow.
 """
 
 import argparse
@@ -22,15 +22,20 @@ def main() -> int:
     every = measurements()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of: {', '.join(every)}")
-    names = parser.parse_args().names or every
+    parser.add_argument(
+        "--quick", action="store_true", help="small ones: to see that they still work"
+    )
+    options = parser.parse_args()
+    names = options.names or every
+    quick = ["--quick"] if options.quick else []
     RESULTS.mkdir(parents=True, exist_ok=True)
     failed = []
     for name in names:
         sys.stdout.write(f"\n== {name}\n")
         sys.stdout.flush()
-        module = [sys.executable, "-m", f"tests.bench.{name}"]
-        result = RESULTS / f"{name}.json"
-        if subprocess.run([*module, "--json", str(result)], cwd=ROOT, check=False).returncode:
+        command = [sys.executable, "-m", f"tests.bench.{name}", *quick]
+        result = ["--json", str(RESULTS / f"{name}.json")]
+        if subprocess.run([*command, *result], cwd=ROOT, check=False).returncode:
             failed.append(name)
     sys.stdout.write(f"\nresults: {RESULTS}\n")
     if failed:

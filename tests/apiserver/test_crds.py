@@ -1,6 +1,8 @@
 """The generated CRDs on a real API server: taken, explained, strict about what they do not know."""
 
+import json
 import re
+import subprocess
 from typing import Any
 
 import pytest
@@ -64,6 +66,31 @@ def test_unknown_field_is_refused_by_name(
     body = minimal(kind, changes={path.removeprefix("spec."): {"x": "y"}})
     with pytest.raises(RefusedError, match=rf"{re.escape(path)}\b"):
         kubectl.try_apply(body, *flags)
+
+
+@each_kind
+def test_unknown_field_is_refused_whatever_a_server_side_client_wants(
+    kubectl: Kubectl, kind: str
+) -> None:
+    body = minimal(kind, changes={"lather": 1})
+    with pytest.raises(RefusedError, match=r"spec\.lather: field not declared in schema"):
+        kubectl.try_apply(body, "--server-side", "--validate=ignore")
+
+
+@each_kind
+def test_client_that_posts_without_validation_is_warned_by_name(
+    kubectl: Kubectl, kind: str
+) -> None:
+    """Kubernetes drops the field then, whatever a definition says; it must not do so in silence."""
+    command = (kubectl.program, f"--kubeconfig={kubectl.kubeconfig}", "create", "--validate=warn")
+    done = subprocess.run(
+        [*command, "--dry-run=server", "-f", "-"],
+        input=json.dumps(minimal(kind, changes={"lather": 1})),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert 'Warning: unknown field "spec.lather"' in done.stderr
 
 
 @pytest.mark.parametrize(

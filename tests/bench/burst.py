@@ -100,19 +100,17 @@ def fake_nodes(count: int) -> None:
 
 
 def main() -> None:
-    parser = table.arguments(__doc__)
-    parser.add_argument("--runs", type=int, default=1000)
-    options = parser.parse_args()
+    options = table.options(__doc__, "runs", whole=1000, quick=100)
     with installed() as place:
         fake_nodes(NODES)
         place.stop()
         place.start({})
         machine = table.machine()
-        figures = asyncio.run(measure(place, options.runs))
+        figures = asyncio.run(measure(place, options.size))
         fake_nodes(0)
-    table.show(f"{options.runs} TrainingRuns at once", figures, TARGETS)
+    table.show(f"{options.size} TrainingRuns at once", figures, TARGETS)
     table.write(options.json, {"machine": machine, **figures})
-    if figures["runs that ended well"] != options.runs:
+    if figures["runs that ended well"] != options.size:
         raise SystemExit("not all runs have ended well")
 
 

@@ -136,15 +136,13 @@ def _writes_since(place: Place, namespace: str, before: int) -> int | str:
 
 
 def main() -> None:
-    parser = table.arguments(__doc__)
-    parser.add_argument("--objects", type=int, default=5000)
-    options = parser.parse_args()
+    options = table.options(__doc__, "objects", whole=5000, quick=300)
     with installed() as place:
         fake_nodes(NODES)
         machine = table.machine()
-        figures = asyncio.run(measure(place, options.objects))
+        figures = asyncio.run(measure(place, options.size))
         fake_nodes(0)
-    table.show(f"{options.objects} objects at rest", figures, TARGETS)
+    table.show(f"{options.size} objects at rest", figures, TARGETS)
     table.write(options.json, {"machine": machine, **figures})
 
 

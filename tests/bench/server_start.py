@@ -7,7 +7,6 @@ times; the first prediction is asked for until it is answered. Then once more un
 absolute numbers, which are those of this machine at this time.
 """
 
-import argparse
 import json
 import os
 import re
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from sklearn.ensemble import RandomForestClassifier
+from tests.bench import table
 from tests.unit.server import packages
 from tests.unit.server.bucket import Bucket
 from tests.unit.server.servers import Server, serve
@@ -147,14 +147,11 @@ def show(found: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeat", type=int, default=5)
-    parser.add_argument("--json", type=Path, default=None)
-    options = parser.parse_args()
-    found = measure(options.repeat)
+    options = table.options(__doc__, "repeat", whole=5, quick=1)
+    machine = table.machine()
+    found = measure(options.size)
     show(found)
-    if options.json is not None:
-        options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    table.write(options.json, {"machine": machine, **found})
 
 
 if __name__ == "__main__":

@@ -7,16 +7,28 @@ import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 Figures = dict[str, Any]
 
 
-def arguments(text: str | None) -> argparse.ArgumentParser:
-    """Begin the command line that every measurement has."""
+class Options(NamedTuple):
+    """What every measurement is told: how big it is to be, and where its figures go."""
+
+    size: int
+    json: Path | None
+
+
+def options(text: str | None, name: str, *, whole: int, quick: int) -> Options:
+    """Read the command line: `--NAME COUNT`, `--quick`, `--json FILE`."""
     parser = argparse.ArgumentParser(description=(text or "").splitlines()[0])
+    parser.add_argument(f"--{name}", dest="size", type=int, help=f"{whole} when not given")
+    parser.add_argument(
+        "--quick", action="store_true", help=f"{quick} {name} instead: to see that it still works"
+    )
     parser.add_argument("--json", type=Path, default=None, help="where the figures go as JSON")
-    return parser
+    given = parser.parse_args()
+    return Options(given.size or (quick if given.quick else whole), given.json)
 
 
 def machine() -> Figures:

@@ -16,6 +16,15 @@ from tests.e2e.specs import RAW_SECRET
 from tests.e2e.world import World, temporary_namespace
 
 ROOT = Path(__file__).resolve().parents[2]
+# For what hangs. Each wait has a limit of its own, which says what it waited for.
+LIMIT_SECONDS = 900
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.timeout(LIMIT_SECONDS))
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from tests.e2e.world import Body, World, condition, summary
 
 from tidemill.api.v1alpha1.reasons import Reason
 
-WITHIN = 300.0
+WITHIN = 500.0  # a dozen bad objects share the cores, and a slow machine has slow ones
 
 
 def assert_refused(world: World, kind: str, name: str, reason: str, parts: Sequence[str]) -> Body:

@@ -12,12 +12,12 @@ import pytest
 from tests.apiserver.kubectl import Body
 from tests.e2e import specs
 from tests.e2e.journey import JOB_NAME, SLOW, is_fitting
+from tests.e2e.marks import LABELS, is_marked
 from tests.e2e.node_gate import node_gate
 from tests.e2e.raw_store import RawStore
 from tests.e2e.test_path import rows
 from tests.e2e.world import World, condition, eventually, settled, summary
 
-LABELS = ("app.kubernetes.io/managed-by", "tidemill.dev/kind", "tidemill.dev/owner-uid")
 KINDS = ("Dataset", "TrainingRun")
 # Nothing watches Secrets: they are looked at while a pod is waited for, every 30 seconds.
 MENDED_SECONDS = 75.0
@@ -46,13 +46,6 @@ def same_keys(before: Body, now: Body) -> bool:
     return (now.get("data") or {}).keys() == before["data"].keys() and is_another(before, now)
 
 
-def is_marked(before: Body, now: Body) -> bool:
-    labels = now["metadata"].get("labels", {})
-    same = all(labels.get(label) == before["metadata"]["labels"][label] for label in LABELS)
-    references = before["metadata"]["ownerReferences"]
-    return same and now["metadata"].get("ownerReferences") == references
-
-
 FAULTS = {
     "job-deleted": Fault("job", None, is_another),
     "job-suspended": Fault(
@@ -65,6 +58,7 @@ FAULTS = {
     "job-without-owner": Fault("job", {"metadata": {"ownerReferences": None}}, is_marked),
     "secret-deleted": Fault("secret", None, same_keys),
     "secret-emptied": Fault("secret", {"data": None}, same_keys),
+    "secret-with-a-wrong-key": Fault("secret", {"data": {"access-key": "d3Jvbmc="}}, same_keys),
 }
 CASES = [(kind, fault) for kind in KINDS for fault in FAULTS]
 
@@ -169,3 +163,15 @@ def test_a_run_whose_job_is_deleted_while_it_trains_trains_anew_on_what_was_pinn
     ended = world.wait_ready("TrainingRun", "training")
     assert ended["status"]["applied"] == pinned
     assert summary(ended)["reason"] == "Succeeded"
+
+
+def test_a_run_whose_pod_is_deleted_while_it_trains_ends_all_the_same(ward: Ward) -> None:
+    world = ward.world
+    world.apply("TrainingRun", "robbed", specs.training_run("data", estimator=SLOW))
+    name = world.wait("TrainingRun", "robbed", is_fitting)["status"]["job"]
+    (pod,) = world.list("pods", "-l", f"{JOB_NAME}={name}")
+    world.delete("pod", pod["metadata"]["name"], "--wait=false")
+    ended = world.wait_ready("TrainingRun", "robbed")
+    assert ended["status"]["job"] == name
+    job = world.read("job", name)
+    assert (job["status"]["succeeded"], job["status"].get("failed", 0)) in {(1, 0), (1, 1)}

@@ -17,7 +17,7 @@ from tests.e2e.test_path import rows
 from tests.e2e.traffic import Tally, steady_requests
 from tests.e2e.world import World, condition, eventually, settled, summary
 
-pytestmark = [pytest.mark.disruptive, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.disruptive
 OUTAGE_SECONDS = 60.0
 
 

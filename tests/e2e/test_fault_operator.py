@@ -24,7 +24,7 @@ from tests.e2e.world import World, eventually, settled
 
 from tidemill.engine.faults import EXIT_CODE
 
-pytestmark = [pytest.mark.disruptive, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.disruptive
 LEASE_SECONDS = 6.0  # as in SHORT_LEASE
 WAITS = "waits for the Lease\n"
 

@@ -17,7 +17,7 @@ from tests.e2e.test_path import BUCKET, rows
 from tests.e2e.traffic import Tally, steady_requests
 from tests.e2e.world import World, condition, eventually, settled
 
-pytestmark = [pytest.mark.disruptive, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.disruptive
 FILES = 400
 UPLOADING = 92  # percent, as the runner reports it
 

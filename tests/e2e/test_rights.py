@@ -1,18 +1,16 @@
-"""Least privilege, by evidence: every right that the operator has is one that it uses.
+"""Least privilege, by evidence: without any one of its rights the operator would be refused.
 
 The API server's audit log says what the operator asked for. A small life of all three kinds is led,
-with a failure and a replacement; then each verb of each rule must have been used, and nothing may
-have been refused. A right too many fails the first half, one too few the second.
+with a failure and a replacement; then each right is taken away in turn: one of the requests must be
+one that nothing else allows, or the right is one too many. One too few shows as a refusal.
 """
 
-import json
-from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.apiserver.kubectl import Kubectl
-from tests.e2e import specs
+from tests.e2e import rights, specs
 from tests.e2e.raw_store import SYSTEM, RawStore
 from tests.e2e.test_path import rows
 from tests.e2e.world import World, eventually
@@ -21,9 +19,7 @@ ROLES = {
     ("clusterrole", None): "tidemill-operator",
     ("role", SYSTEM): "tidemill-operator-lease",
 }
-CREATED, FORBIDDEN = 201, 403
 OWNER = "tidemill.dev/owner-uid"
-Right = tuple[str, str]
 
 
 @pytest.fixture
@@ -34,27 +30,11 @@ def audit_log(kubectl: Kubectl) -> Path:
     return path
 
 
-def requests_of(path: Path) -> Iterator[Mapping[str, Any]]:
-    for part in sorted(path.parent.glob("audit*.log")):  # the API server turns a full one over
-        with part.open(encoding="utf-8") as lines:
-            yield from (json.loads(line) for line in lines)
-
-
-def rights_of(request: Mapping[str, Any]) -> set[Right]:
-    """Give what a request needed; an apply that creates needs the right to create as well."""
-    thing = request.get("objectRef", {})
-    names = (thing.get("resource", request["requestURI"]), thing.get("subresource"))
-    what = "/".join(name for name in names if name)
-    made = request.get("responseStatus", {}).get("code") == CREATED
-    return {(request["verb"], what)} | ({("create", what)} if made else set())
-
-
-def granted(kubectl: Kubectl) -> set[Right]:
-    found: set[Right] = set()
+def granted(kubectl: Kubectl) -> set[rights.Grant]:
+    found: set[rights.Grant] = set()
     for (kind, namespace), name in ROLES.items():
         where = ("-n", namespace) if namespace else ()
-        for rule in kubectl.get(kind, name, *where)["rules"]:
-            found |= {(verb, thing) for verb in rule["verbs"] for thing in rule["resources"]}
+        found |= rights.grants(kubectl.get(kind, name, *where))
     return found
 
 
@@ -83,30 +63,31 @@ def lead_a_small_life(world: World, raw: RawStore) -> None:
         world.wait_reason("ModelDeployment", "web", reason)
 
 
-def test_every_right_is_used_and_none_is_missing(
+def test_every_right_is_needed_and_none_is_missing(
     world: World, raw: RawStore, audit_log: Path
 ) -> None:
+    began = datetime.now(UTC).isoformat()
     run = specs.training_run("life", suspend=True)
     world.apply("TrainingRun", "held", run)
     lead_a_small_life(world, raw)
     hold_a_running_job(world)
-    rights = granted(world.kubectl)
-    used: set[Right] = set()
+    having = granted(world.kubectl)
+    superfluous = having
 
-    def all_used() -> bool:
-        for request in requests_of(audit_log):
-            used.update(rights_of(request))
-        return rights <= used
+    def none_superfluous() -> bool:
+        nonlocal superfluous
+        requests = {one for event in rights.events(audit_log) for one in rights.asked(event)}
+        superfluous = having - rights.needed(having, requests)
+        return not superfluous
 
     try:
-        eventually(all_used, 20)
+        eventually(none_superfluous, 20)
     except TimeoutError:
-        assert sorted(rights - used) == [], "rights that nothing uses"
+        assert sorted(superfluous) == [], "rights whose loss nobody would notice"
     refused = [
-        rights_of(request)
-        for request in requests_of(audit_log)
-        if request.get("responseStatus", {}).get("code") == FORBIDDEN
-        and request.get("objectRef", {}).get("namespace") == world.namespace
+        event["requestURI"]
+        for event in rights.events(audit_log)
+        if rights.was_refused(event) and event["requestReceivedTimestamp"] >= began
     ]
     assert refused == []
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from tests.e2e import specs
+from tests.e2e.marks import LABELS, is_marked
 from tests.e2e.prediction import infer
 from tests.e2e.raw_store import RawStore
 from tests.e2e.test_path import rows
@@ -71,16 +72,23 @@ def test_a_version_that_does_not_come_up_changes_nothing_for_the_one_that_serves
     eventually(lambda: len(served.list("deployments")) == 1, 30)
 
 
+OWNED = {"metadata": {"ownerReferences": None}}
+UNLABELLED = {"metadata": {"labels": dict.fromkeys(LABELS)}}
 EDITS: Mapping[str, tuple[str, Any]] = {
     "deployment scaled": ("deployments", {"spec": {"replicas": 3}}),
     "deployment repainted": (
         "deployments",
         {"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 1}}}},
     ),
+    "deployment without labels": ("deployments", UNLABELLED),
+    "deployment without owner": ("deployments", OWNED),
     "service turned away": ("services", {"spec": {"selector": {"tidemill.dev/revision": "x"}}}),
     "service narrowed": ("services", {"spec": {"selector": {"added": "by-hand"}}}),
     "service moved": ("services", {"spec": {"ports": [{"name": "http", "port": 81}]}}),
+    "service without labels": ("services", UNLABELLED),
+    "service without owner": ("services", OWNED),
 }
+KEY = "access-key"
 
 
 def test_what_is_removed_or_edited_by_hand_comes_back(served: World) -> None:
@@ -93,17 +101,28 @@ def test_what_is_removed_or_edited_by_hand_comes_back(served: World) -> None:
     for kind, edit in EDITS.values():
         name = child if kind == "deployments" else "web"
         served.patch(kind, name, edit)
-        served.wait(kind, name, lambda b, k=kind: _same(b["spec"], wanted[k]["spec"]))
-    served.delete("secret", child)
-    served.delete("pods", "--all", "--wait=false")
-    served.wait("secret", child, lambda b: "access-key" in b["data"])
+        served.wait(kind, name, lambda b, k=kind: _same(b, wanted[k]))
+    for damage in ({"data": {KEY: "d3Jvbmc="}}, {"data": None}, None):
+        before = served.read("secret", child)
+        if damage:
+            served.patch("secret", child, damage)
+        else:
+            served.delete("secret", child)
+        served.delete("pods", "--all", "--wait=false")
+        served.wait("secret", child, lambda b, old=before: _is_renewed(b, old))
     served.wait_ready("ModelDeployment", "web")
     assert infer(served, "web", "web", {"a": [1], "b": [0.0]})["predict"] == ["down"]
 
 
 def _same(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     keys = ("replicas", "selector", "ports", "template")
-    return all(found.get(key) == wanted.get(key) for key in keys)
+    spec = all(found["spec"].get(key) == wanted["spec"].get(key) for key in keys)
+    return spec and is_marked(wanted, found)
+
+
+def _is_renewed(found: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
+    other = found["metadata"]["uid"] != before["metadata"]["uid"]
+    return other and found["data"].keys() == before["data"].keys()
 
 
 def test_scaling_and_draining_to_zero(served: World) -> None:

@@ -12,7 +12,7 @@ from tests.apiserver.kubectl import Body, Kubectl, RefusedError
 API_VERSION = "tidemill.dev/v1alpha1"
 POLL_SECONDS = 0.25
 SUMMARY = {"Dataset": "Ready", "TrainingRun": "Succeeded", "ModelDeployment": "Ready"}
-WORK_SECONDS = 200.0
+WORK_SECONDS = 400.0
 
 
 def condition(body: Mapping[str, Any], kind: str) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def _with_cluster() -> list[Stage]:
     side_by_side = ("-n", "4", "--dist", "loadscope", "-m", "not lifecycle and not disruptive")
     e2e = [*HERE, *_tests("e2e", "tests/e2e", *side_by_side)]
     faults = [*HERE, *_tests("faults", "tests/e2e", "-m", "disruptive")]
-    bench = [*HERE, VENV, "tests/measure.py"]
+    bench = [*HERE, VENV, "tests/measure.py", "--quick"]  # `make bench` has the whole
     installed = ("install", "venv")
     return [
         Stage("cluster", up, about=45, needs=("programs",), only_local=True),
@@ -105,7 +105,7 @@ def _with_cluster() -> list[Stage]:
             uses_cluster=True,
         ),
         Stage(
-            "bench", bench, about=300, needs=installed, waits=("faults", "e2e"), uses_cluster=True
+            "bench", bench, about=200, needs=installed, waits=("faults", "e2e"), uses_cluster=True
         ),
     ]
 

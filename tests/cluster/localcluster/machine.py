@@ -100,8 +100,7 @@ def restore(layout: Layout) -> None:
     keep = set(remembered.get("tables", []))
     for table in ({f"ip {NFT_OWN}", *NFT_FOREIGN} & tables()) - keep:
         _run("nft", "delete", "table", *table.split())
-    if Path("/sys/class/net", BRIDGE).exists():
-        _run("ip", "link", "delete", BRIDGE)
+    _remove_network()
     for name, value in remembered.get("sysctls", {}).items():
         if (path := _sysctl(name)).exists() and path.read_text().strip() != value:
             path.write_text(value)
@@ -147,6 +146,16 @@ def _make_bridge() -> None:
         _run("ip", "link", "add", BRIDGE, "type", "bridge")
     _run("ip", "address", "replace", ADDRESS, "dev", BRIDGE)
     _run("ip", "link", "set", BRIDGE, "mtu", str(mtu()), "up")
+
+
+def _remove_network() -> None:
+    """With the pods' links: the kernel takes those only some time after a pod's processes."""
+    if not Path("/sys/class/net", BRIDGE).exists():
+        return
+    for link in json.loads(_run("ip", "-json", "link", "show", "master", BRIDGE) or "[]"):
+        with suppress(ClusterError):  # it went in the meantime
+            _run("ip", "link", "delete", link["ifname"])
+    _run("ip", "link", "delete", BRIDGE)
 
 
 def _sysctl(name: str) -> Path:

@@ -10,6 +10,7 @@ from tidemill.engine.errors import Retry, Stalled
 from tidemill.kube import resources
 from tidemill.kube.apply import APPLIED, Change, ensure
 from tidemill.kube.client import Client
+from tidemill.kube.owners import OWNER_UID_LABEL
 from tidemill.kube.resources import CONFIG_MAPS, DEPLOYMENTS, JOBS, SERVICES
 
 Body = dict[str, Any]
@@ -184,6 +185,23 @@ async def test_the_object_of_another_owner_is_not_touched(
             await ensure(client, manifest(kind, namespace, "u2", "second"), known)
         assert caught.value.reason is Reason.NAME_CONFLICT
     assert await live(client, manifest(kind, namespace)) == before
+
+
+@each_kind
+@pytest.mark.parametrize("mark", ["labels", "ownerReferences"])
+async def test_a_mark_that_somebody_removed_comes_back(
+    client: Client, namespace: str, kind: str, mark: str
+) -> None:
+    desired = manifest(kind, namespace)
+    desired["metadata"]["labels"] = {OWNER_UID_LABEL: "u1"}
+    await ensure(client, desired, None)
+    gone = {"labels": {OWNER_UID_LABEL: None}, "ownerReferences": None}[mark]
+    resource = resources.of(desired)
+    edited = await client.patch(resource, namespace, "x", {"metadata": {mark: gone}})
+    assert await ensure(client, desired, edited) is Change.CORRECTED
+    now = await live(client, desired)
+    assert now["metadata"]["labels"][OWNER_UID_LABEL] == "u1"
+    assert now["metadata"]["ownerReferences"][0]["uid"] == "u1"
 
 
 async def test_the_object_of_nobody_is_not_touched(client: Client, namespace: str) -> None:

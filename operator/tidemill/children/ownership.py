@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from tidemill.api.v1alpha1 import API_VERSION
+from tidemill.kube.owners import OWNER_UID_LABEL, owner_of
 
 MANAGED_BY = {"app.kubernetes.io/managed-by": "tidemill"}
 KIND_LABEL = "tidemill.dev/kind"
-OWNER_UID_LABEL = "tidemill.dev/owner-uid"
 
 
 def labels(kind: str, uid: str) -> dict[str, str]:
@@ -45,13 +45,5 @@ def child_metadata(kind: str, parent: Mapping[str, Any], name: str) -> dict[str,
 
 
 def belongs_to_owner_of(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
-    """Tell whether an object has the owner that the metadata of a child name.
-
-    Either mark is enough, the reference or the label: somebody may have removed one of them.
-    """
-    metadata = theirs["metadata"]
-    uid = mine["labels"][OWNER_UID_LABEL]
-    references = metadata.get("ownerReferences") or ()
-    controllers = {reference["uid"] for reference in references if reference.get("controller")}
-    labelled = (metadata.get("labels") or {}).get(OWNER_UID_LABEL) == uid
-    return uid in controllers or (labelled and not controllers)
+    """Tell whether an object has the owner that the metadata of a child name."""
+    return bool(mine["labels"][OWNER_UID_LABEL] == owner_of(theirs))

@@ -12,7 +12,7 @@ from typing import Any
 from tidemill.api.v1alpha1.meta import Template
 from tidemill.api.v1alpha1.model_deployment import ModelDeploymentSpec
 from tidemill.children.naming import child_name, service_name, short_hash
-from tidemill.children.ownership import OWNER_UID_LABEL, child_metadata
+from tidemill.children.ownership import child_metadata
 from tidemill.children.pod_spec import CONTAINER_SECURITY, resources, restricted_pod
 from tidemill.deployment.observed import (
     DIGEST_ANNOTATION,
@@ -22,6 +22,7 @@ from tidemill.deployment.observed import (
     URI_VARIABLE,
     Target,
 )
+from tidemill.kube.owners import OWNER_UID_LABEL
 
 KIND = "ModelDeployment"
 STORE_DIR = "/etc/tidemill/store"

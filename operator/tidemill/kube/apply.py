@@ -20,6 +20,7 @@ from tidemill.kube import resources
 from tidemill.kube.client import Body, Client
 from tidemill.kube.drift import EXACT, drift
 from tidemill.kube.errors import Conflict, Forbidden, Invalid
+from tidemill.kube.owners import controller, owner_of
 
 APPLIED = "tidemill.dev/applied"
 NAMESPACE_GOES = "because it is being terminated"
@@ -145,8 +146,8 @@ async def _create(client: Client, resource: resources.Resource, manifest: Body) 
 
 def _refuse_foreign(desired: Mapping[str, Any], live: Mapping[str, Any]) -> None:
     """Refuse to touch what is not our owner's, or is being deleted."""
-    ours, theirs = _controller(desired), _controller(live)
-    if ours.get("uid") != theirs.get("uid"):
+    ours, theirs = controller(desired), controller(live)
+    if owner_of(desired) != owner_of(live):
         if (ours.get("kind"), ours.get("name")) == (theirs.get("kind"), theirs.get("name")):
             message = f"{_name(live)} belongs to a deleted {theirs['kind']} of the same name"
             raise Retry(f"{message}; waiting until it is gone", after=GOING_SECONDS)
@@ -156,11 +157,6 @@ def _refuse_foreign(desired: Mapping[str, Any], live: Mapping[str, Any]) -> None
     if "deletionTimestamp" in live["metadata"]:
         message = f"{_name(live)} is being deleted; waiting until it is gone"
         raise Retry(message, after=GOING_SECONDS)
-
-
-def _controller(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    references = body["metadata"].get("ownerReferences", ())
-    return next((reference for reference in references if reference.get("controller")), {})
 
 
 def _name(body: Mapping[str, Any]) -> str:

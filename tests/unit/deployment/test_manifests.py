@@ -10,7 +10,6 @@ from tests.unit.deployment.scene import come_up, digest, package
 
 from tidemill.api.v1alpha1.meta import Template
 from tidemill.api.v1alpha1.model_deployment import ModelDeploymentSpec
-from tidemill.children.ownership import OWNER_UID_LABEL
 from tidemill.deployment.manifests import (
     address_of,
     deployment_manifest,
@@ -19,6 +18,7 @@ from tidemill.deployment.manifests import (
     service_manifest,
 )
 from tidemill.deployment.observed import REVISION_LABEL, Target, view
+from tidemill.kube.owners import OWNER_UID_LABEL
 
 TARGET = Target(**package("a"))
 

@@ -19,6 +19,7 @@ from tidemill.jobs.progress import Tokens
 from tidemill.jobs.view import JOB_UID_LABEL, JobView, explain_failure, view
 from tidemill.kube.apply import ensure
 from tidemill.kube.drift import drift
+from tidemill.kube.owners import owner_of
 from tidemill.kube.resources import JOBS, PODS
 from tidemill.store.credentials import Policy
 from tidemill.store.errors import NotFound, StoreError, TooLarge
@@ -51,6 +52,12 @@ class Launcher:
             JOBS, metadata["namespace"], labels=selector(metadata["uid"])
         )
         return sorted((view(job) for job in found), key=lambda job: (job.created, job.name))
+
+    async def job(self, parent: Mapping[str, Any], name: str) -> JobView | None:
+        """Read the Job of a parent by its name: one object, where a list looks at all there are."""
+        metadata = parent["metadata"]
+        found = await self.context.client.get(JOBS, metadata["namespace"], name)
+        return view(found) if found and owner_of(found) == metadata["uid"] else None
 
     async def start(
         self,

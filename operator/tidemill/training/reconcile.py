@@ -99,8 +99,7 @@ class TrainingRunReconciler:
     async def _observe(
         self, live: Mapping[str, Any], spec: TrainingRunSpec, status: TrainingRunStatus
     ) -> Observed:
-        jobs = await self.launcher.jobs_of(live)
-        job = next((job for job in jobs if job.name == _job_name(live)), None)
+        job = await self.launcher.job(live, _job_name(live))
         if job is None:
             facts = None if status.applied else await self._dataset(live, spec)
             return Observed(dataset=facts, job=job)

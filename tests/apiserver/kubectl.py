@@ -29,7 +29,7 @@ class Kubectl:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=180,
         )
         if done.returncode:
             raise RefusedError(done.stderr.strip())

@@ -12,9 +12,13 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 BASE = "docker.io/library/debian:trixie-slim"
 REPOSITORY = "tidemill"
 
-# What runner and server share with the operator: the store's formats and the statistics, no kind.
+# What runner and server share with the operator: the store's formats, the statistics, and how
+# a duration is written; no kind.
 SHARED_CODE = (
     "operator/tidemill/__init__.py",
+    "operator/tidemill/api/__init__.py",
+    "operator/tidemill/api/v1alpha1/__init__.py",
+    "operator/tidemill/api/v1alpha1/durations.py",
     "operator/tidemill/store/**/*.py",
     "operator/tidemill/stats/**/*.py",
 )

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, cast
 
+from tidemill.store.addresses import AllowedNetworks
+
 PREFIX = "TIDEMILL_"
 MODES = {"all_namespaces", "namespace"}
 Value = bool | int | float | str | tuple[str, ...]
@@ -52,12 +54,19 @@ class Settings:
     runner_image: str = _option("", "image of Jobs, by digest")
     server_image: str = _option("", "image of model servers, by digest")
     progress_url: str = _option("", "address at which Jobs reach this process")
+    http_allowed_networks: tuple[str, ...] = _option(
+        (), "networks (CIDRs, comma-separated) that source.http may reach beside public addresses"
+    )
     store_config: str = _option("/etc/tidemill/store-config", "directory with the store's address")
     store_credentials: str = _option("/etc/tidemill/store-credentials", "directory with its keys")
     die_at_write: int = _option(0, "for fault tests: end the process after the n-th API write")
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself, in words that name the flags."""
+        try:
+            AllowedNetworks.parse(self.http_allowed_networks)
+        except ValueError as error:
+            raise ValueError(f"--http-allowed-networks: {error}") from error
         if self.all_namespaces == bool(self.namespace):
             raise ValueError("give either --all-namespaces or --namespace NAME[,NAME...]")
         if not self.lease_seconds > self.renew_seconds > self.lease_retry_seconds > 0:

@@ -51,7 +51,7 @@ def test_spec_is_required(kubectl: Kubectl, kind: str) -> None:
     ("kind", "path"),
     [
         pytest.param("Dataset", "spec.refresh.schedule", id="later field"),
-        pytest.param("Dataset", "spec.source.http", id="later source"),
+        pytest.param("Dataset", "spec.source.sql", id="later source"),
         pytest.param("Dataset", "spec.source.s3.buckets", id="typing error, deep"),
         pytest.param("TrainingRun", "spec.search", id="later part"),
         pytest.param("TrainingRun", "spec.estimator.script", id="later estimator"),
@@ -113,6 +113,18 @@ def test_client_that_posts_without_validation_is_warned_by_name(
             {"source.s3.endpoint": "store.example.org"},
             "spec.source.s3.endpoint: Invalid value",
             id="endpoint without a scheme",
+        ),
+        pytest.param(
+            "Dataset",
+            {"source": {"http": {"url": "https://me:hush@x.example/a", "format": "CSV"}}},
+            "spec.source.http.url: Invalid value",
+            id="credentials in a URL",
+        ),
+        pytest.param(
+            "Dataset",
+            {"source": {"http": {"url": "ftp://x.example/a", "format": "CSV"}}},
+            "spec.source.http.url: Invalid value",
+            id="scheme of a URL",
         ),
         pytest.param(
             "Dataset", {"pin": "None"}, "spec.pin: Unsupported value", id="pin of a later version"

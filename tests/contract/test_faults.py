@@ -5,14 +5,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.contract.minio_server import MinioServer, minio_server
 from tests.contract.workbench import Workbench
 
 from tidemill.store.config import StoreConfig
-from tidemill_runner import source as source_module
 from tidemill_runner.exits import Exit
+from tidemill_runner.sources.s3 import S3Origin
 from tidemill_runner.storage import Storage
 
 MEBIBYTE = 1024 * 1024
@@ -37,13 +38,13 @@ def test_an_object_replaced_during_the_ingest_is_not_versioned(
     workbench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     workbench.deliver("a.csv", lines(1000))
-    fetch = source_module.fetch
+    fetch = S3Origin.fetch
 
-    def replace_first(*arguments: object) -> str:
+    def replace_first(*arguments: Any) -> str:
         workbench.deliver("a.csv", lines(2000))
-        return fetch(*arguments)  # type: ignore[arg-type]
+        return fetch(*arguments)
 
-    monkeypatch.setattr(source_module, "fetch", replace_first)
+    monkeypatch.setattr(S3Origin, "fetch", replace_first)
     outcome = workbench.ingest()
     assert (outcome.exit, outcome.reason) == (Exit.INFRASTRUCTURE, "SourceChanged")
 

@@ -40,7 +40,7 @@ BAD = {
         "Dataset", {"pin": "Reference"}, ("spec.pin", '"Reference"', '"Copy"')
     ),
     "source-not-honoured-yet": Bad(
-        "Dataset", {"source": {"http": {"url": "https://x"}}}, ("spec.source", "http")
+        "Dataset", {"source": {"sql": {"query": "select 1"}}}, ("spec.source", "sql")
     ),
     "estimator-not-honoured-yet": Bad(
         "TrainingRun", {"estimator": {"torch": {}}}, ("spec.estimator", "torch")

@@ -42,6 +42,12 @@ def test_which_namespaces_are_served(
         pytest.param(["--all-namespaces", "--namespace=a"], {}, "either", id="both"),
         pytest.param(["--namespace=a", "--workers=0"], {}, "--workers", id="no workers"),
         pytest.param(["--namespace=a", "--renew-seconds=20"], {}, "--renew", id="renew too long"),
+        pytest.param(
+            ["--namespace=a"],
+            {"TIDEMILL_HTTP_ALLOWED_NETWORKS": "10.0.0.1/8"},
+            "--http-allowed-networks: 10.0.0.1/8 has host bits set",
+            id="no network",
+        ),
         pytest.param(["--namespace=a"], {"TIDEMILL_PORT": "x"}, "TIDEMILL_PORT", id="no number"),
         pytest.param([], {"TIDEMILL_ALL_NAMESPACES": "yes"}, "true or false", id="no boolean"),
     ],

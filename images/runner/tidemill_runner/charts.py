@@ -1,10 +1,11 @@
 """The report's pictures: plain SVG, drawn from numbers, colours from the page."""
 
-from html import escape
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tidemill_runner import svg
 
 MAX_CLASSES = 20
 MAX_DOTS = 1500
@@ -18,12 +19,14 @@ def confusion(table: NDArray[np.int64], classes: tuple[Any, ...]) -> str:
     k = len(classes)
     size = _MARGIN + k * _CELL + 10
     totals = np.maximum(table.sum(axis=1, keepdims=True), 1)
-    parts = [_svg(size, size, "Confusion matrix: true classes down, predicted classes across")]
+    parts = [
+        svg.opened(size, size, "Confusion matrix: true classes down, predicted classes across")
+    ]
     for row in range(k):
         middle = _MARGIN + row * _CELL + _CELL / 2
-        parts.append(_text(_MARGIN - 8, middle + 4, _short(classes[row], 16), "end"))
+        parts.append(svg.text(_MARGIN - 8, middle + 4, svg.short(classes[row], 16), "end"))
         # Beside its neighbours there is room for a few characters only.
-        parts.append(_text(middle, _MARGIN - 8, _short(classes[row], 6), "middle"))
+        parts.append(svg.text(middle, _MARGIN - 8, svg.short(classes[row], 6), "middle"))
         share = float(totals[row, 0])
         parts.extend(_cell(row, column, int(table[row, column]), share) for column in range(k))
     return "".join(parts) + "</svg>"
@@ -39,16 +42,16 @@ def residuals(truth: NDArray[np.float64], predicted: NDArray[np.float64]) -> str
     up = 10 + _SIDE - (predicted - low) / span * _SIDE
     end = 60 + _SIDE
     parts = [
-        _svg(end + 10, _SIDE + 50, "Predicted against true values of the rows held out"),
+        svg.opened(end + 10, _SIDE + 50, "Predicted against true values of the rows held out"),
         f'<path class="axis" d="M60 10V{10 + _SIDE}H{end}M60 {10 + _SIDE}L{end} 10"/>',
         *(
             f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="2.5"/>'
             for x, y in zip(across, up, strict=True)
         ),
-        _text(60, _SIDE + 28, f"{low:.4g}", "start"),
-        _text(end, _SIDE + 28, f"{low + span:.4g}", "end"),
-        _text(60 + _SIDE / 2, _SIDE + 44, "true", "middle"),
-        _text(54, 20, "predicted", "end"),
+        svg.text(60, _SIDE + 28, f"{low:.4g}", "start"),
+        svg.text(end, _SIDE + 28, f"{low + span:.4g}", "end"),
+        svg.text(60 + _SIDE / 2, _SIDE + 44, "true", "middle"),
+        svg.text(54, 20, "predicted", "end"),
     ]
     return "".join(parts) + "</svg>"
 
@@ -75,23 +78,7 @@ def _cell(row: int, column: int, count: int, total: float) -> str:
         f'<rect class="cell" x="{x + 1}" y="{y + 1}" width="{_CELL - 2}" height="{_CELL - 2}" '
         f'rx="3" fill-opacity="{0.06 + 0.6 * count / total:.3f}"/>'
     )
-    return box + _text(x + _CELL / 2, y + _CELL / 2 + 4, _count(count), "middle")
-
-
-def _svg(width: float, height: float, title: str) -> str:
-    return (
-        f'<svg width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}" '
-        f'role="img"><title>{escape(title)}</title>'
-    )
-
-
-def _text(x: float, y: float, text: str, anchor: str) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
-
-
-def _short(label: Any, length: int) -> str:  # noqa: ANN401 - a class label of any type
-    text = str(label)
-    return text if len(text) <= length else text[: length - 1] + "…"
+    return box + svg.text(x + _CELL / 2, y + _CELL / 2 + 4, _count(count), "middle")
 
 
 def _count(count: int) -> str:

@@ -55,18 +55,23 @@ class Version:
         log.info("%d rows of %d columns read and verified", rows, len(names))
         return Rows(pa.Table.from_batches(batches), tuple(starts))
 
+    def fetch(self, entry: Entry, path: Path, seen: Callable[[int], None]) -> None:
+        """Copy an object to a file; raises DatasetCorrupt unless every byte is as it was."""
+        key = layout.cas_key(self._wanted.cas, entry.digest)
+        try:
+            hasher = self._storage.download(key, path, seen=seen)
+        except errors.NotFound:
+            raise _corrupt(f"{entry.key} ({key}) is gone") from None
+        if hasher.digest != entry.digest:
+            raise _corrupt(f"{entry.key} ({key}) has digest {hasher.digest}")
+
     def _object(
         self, entry: Entry, names: list[str], scratch: Path, seen: Callable[[int], None]
     ) -> list[pa.RecordBatch]:
         path = scratch / "object"
-        key = layout.cas_key(self._wanted.cas, entry.digest)
         try:
-            hasher = self._storage.download(key, path, seen=seen)
-            if hasher.digest != entry.digest:
-                raise _corrupt(f"{entry.key} ({key}) has digest {hasher.digest}")
+            self.fetch(entry, path, seen)
             return list(tables.read(path, entry.key, self.schema, names, self.manifest.format))
-        except errors.NotFound:
-            raise _corrupt(f"{entry.key} ({key}) is gone") from None
         finally:
             path.unlink(missing_ok=True)
 

@@ -1,58 +1,160 @@
 """The verb `ingest`: a source becomes a version.
 
-Each object is read once into scratch space, hashed on the way, checked as a whole, and copied under
-its digest unless its bytes are there already. When all are done the source is listed again: what
-changed meanwhile is not versioned. The manifest is written only then.
+The objects are collected: each is read once, hashed on the way, inspected as a whole and copied
+under its digest. A query may make other rows of them. The rows are described and judged, the source
+is listed once more, and what changed meanwhile is not versioned. The manifest is written last.
 """
 
+import hashlib
 import logging
+import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from tidemill.store import digests, layout
-from tidemill.store.manifest import Entry, Manifest
-from tidemill.store.objects import ObjectInfo
-from tidemill_runner import source, tables
-from tidemill_runner.failures import Failure
+from tidemill.store.manifest import Manifest
+from tidemill_runner.checks.declared import settle
+from tidemill_runner.collect import Collected, Collector
+from tidemill_runner.database import Limits
+from tidemill_runner.files.delivery import Delivery
 from tidemill_runner.inputs import IngestInput
+from tidemill_runner.prepare import FIELD, FILE, SOURCE, Preparation, Room
 from tidemill_runner.progress import Progress
-from tidemill_runner.schema import Merger, Schema
+from tidemill_runner.sources import Origin
+from tidemill_runner.staging import staged
 from tidemill_runner.storage import Storage
+from tidemill_runner.verdict import Judge, Judgement
 
 log = logging.getLogger(__name__)
+# Percents of the progress at which each part ends.
+COLLECTED, STAGED, PREPARED, JUDGED = 60, 75, 85, 99
 
 
 @dataclass(frozen=True)
 class Ingest:
-    """One ingest: from where, into which store, with which scratch space."""
+    """One ingest: from where, into which store, with which scratch space and limits."""
 
     document: IngestInput
-    origin: Storage
+    origin: Origin
     store: Storage
     scratch: Path
     progress: Progress
+    limits: Limits
+    now: Callable[[], datetime]
 
     def run(self) -> dict[str, Any]:
         """Do it; the result without its times. Raises Failure."""
-        wanted = self.document.source
-        found = source.objects(self.origin, wanted, self.document.fingerprint)
-        total = source.total_bytes(found)
-        log.info("%d objects with %d bytes under %r", len(found), total, wanted.prefix)
-        merger, entries, rows = Merger(), [], 0
-        seen = self._seen(total)
-        for info in found:
-            entry, count = self._take(info, merger, seen)
-            entries.append(entry)
-            rows += count
-        if rows == 0:
-            raise Failure("NoRows", f"the files under {wanted.prefix!r} hold no rows")
-        source.objects(self.origin, wanted, self.document.fingerprint)
-        return self._record(merger.schema(), entries, rows)
+        with tempfile.TemporaryDirectory(prefix="ingest-", dir=self.scratch) as folder:
+            return replace(self, scratch=Path(folder)).work()
 
-    def _seen(self, total: int) -> Callable[[int], None]:
-        report = self.progress.share((0, 99), "reading, checking and copying", total)
+    def work(self) -> dict[str, Any]:
+        """Go through the parts, in a scratch space that somebody else clears."""
+        raw = self._collect()
+        made = raw if self.preparation else self._settled(raw)
+        seen = self._seen((COLLECTED, STAGED), made, "staging")
+        files = made.stage(self._folder("rows"), seen)
+        if self.preparation is not None:
+            made = self._settled(self._prepare(self.preparation, files))
+            seen = self._seen((STAGED, PREPARED), made, "staging what was prepared")
+            files = made.stage(self._folder("prepared-rows"), seen)
+        manifest = self._manifest(made)
+        self.progress.report(PREPARED, "describing and checking")
+        judge = Judge(self.document, self.store, self.limits, self.now)
+        judgement = judge.judge(made.schema, manifest, files)
+        self.origin.objects()
+        self.progress.report(JUDGED, "writing the version")
+        return self._record(raw, made, manifest, judgement)
+
+    @property
+    def preparation(self) -> Preparation | None:
+        """The query between source and version, if there is one."""
+        asked = self.document.prepare
+        return Preparation(asked.sql, asked.seconds) if asked else None
+
+    def _collect(self) -> Collected:
+        found = self.origin.objects()
+        total = sum(info.size for info in found)
+        log.info("%d objects with %d bytes: %s", len(found), total, self.origin.where)
+        seen = self._counted((0, COLLECTED), total, "reading and copying")
+        collector = Collector(
+            self.store, self.document.cas, self._folder("objects"), self.origin.delivery
+        )
+        for info in found:
+            collector.fetch(self.origin, info, seen)
+        return collector.collected(self.origin.where)
+
+    def _prepare(self, preparation: Preparation, files: list[Path]) -> Collected:
+        folder = self._folder("prepared")
+        log.info("%s with %s", FIELD, preparation.header()["engine"])
+        room = Room(files[0].parent, folder, self.scratch / "spill")
+        tables = {SOURCE: staged(files, places=False)}
+        path = preparation.run(tables, room, self.limits.memory)
+        for file in files:
+            file.unlink()
+        with path.open("rb") as data:
+            digest = digests.PREFIX + hashlib.file_digest(data, "sha256").hexdigest()
+        collector = Collector(self.store, self.document.cas, folder, Delivery("Parquet"))
+        collector.add(path, FILE, digest)
+        return collector.collected(f"the result of {FIELD}")
+
+    def _settled(self, made: Collected) -> Collected:
+        """With the types that spec.schema declares, where all values can be read as such."""
+        return replace(made, schema=settle(self.document.schema, made.schema, made.format))
+
+    def _manifest(self, made: Collected) -> Manifest:
+        text = made.schema.to_bytes()
+        schema = digests.sha256_digest(text)
+        self.store.create(layout.cas_key(self.document.cas, schema), text)
+        header = self.preparation.header() if self.preparation else None
+        return Manifest.of(made.format, schema, made.entries, header)
+
+    def _record(
+        self, raw: Collected, made: Collected, manifest: Manifest, judgement: Judgement
+    ) -> dict[str, Any]:
+        """Write what belongs to the version, the manifest last, and say what it is."""
+        key = self._keep(manifest)
+        facts = {
+            "fingerprint": self.document.fingerprint,
+            "version": manifest.digest,
+            "manifest": key,
+            "rows": made.rows,
+            "bytes": manifest.total_bytes,
+            "objects": len(made.entries),
+            "schema": manifest.schema,
+            **judgement.facts(),
+        }
+        if self.preparation is not None:
+            text = raw.schema.to_bytes()
+            schema = digests.sha256_digest(text)
+            self.store.create(layout.cas_key(self.document.cas, schema), text)
+            facts["from"] = self._keep(Manifest.of(raw.format, schema, raw.entries))
+        identity = self.document.identity
+        record = layout.record_key(identity.namespace, identity.name, manifest.digest)
+        self.store.create(record, digests.canonical_json({"v": 1, **facts}))
+        return {**facts, "columns": made.schema.summary()}
+
+    def _keep(self, manifest: Manifest) -> str:
+        key = f"{self.document.manifests}{digests.hex_of(manifest.digest)}.jsonl"
+        self.store.create(key, manifest.to_bytes())
+        return key
+
+    def _folder(self, name: str) -> Path:
+        folder = self.scratch / name
+        folder.mkdir()
+        return folder
+
+    def _seen(
+        self, span: tuple[float, float], of: Collected, message: str
+    ) -> Callable[[int], None]:
+        return self._counted(span, sum(entry.size for entry in of.entries), message)
+
+    def _counted(
+        self, span: tuple[float, float], total: int, message: str
+    ) -> Callable[[int], None]:
+        report = self.progress.share(span, message, total)
         done = 0
 
         def seen(amount: int) -> None:
@@ -61,39 +163,3 @@ class Ingest:
             report(done)
 
         return seen
-
-    def _take(
-        self, info: ObjectInfo, merger: Merger, seen: Callable[[int], None]
-    ) -> tuple[Entry, int]:
-        path = self.scratch / "object"
-        try:
-            digest = source.fetch(self.origin, info, path, seen)
-            found, rows = tables.inspect(path, info.key, self.document.source.format)
-            merger.add(found)
-            key = layout.cas_key(self.document.cas, digest)
-            if self.store.size_of(key) != info.size:
-                self.store.upload(path, key)
-        finally:
-            path.unlink(missing_ok=True)
-        log.info("%s: %d rows, %d bytes, %s", info.key, rows, info.size, digest)
-        relative = info.key.removeprefix(self.document.source.prefix) or info.key
-        return Entry(relative, digest, info.size, info.version or info.etag or None), rows
-
-    def _record(self, schema: Schema, entries: list[Entry], rows: int) -> dict[str, Any]:
-        """Write schema and manifest, both under their digests, and say what they are."""
-        text = schema.to_bytes()
-        schema_digest = digests.sha256_digest(text)
-        self.store.create(layout.cas_key(self.document.cas, schema_digest), text)
-        manifest = Manifest.of(self.document.source.format, schema_digest, entries)
-        key = f"{self.document.manifests}{digests.hex_of(manifest.digest)}.jsonl"
-        self.store.create(key, manifest.to_bytes())
-        return {
-            "fingerprint": self.document.fingerprint,
-            "version": manifest.digest,
-            "manifest": key,
-            "rows": rows,
-            "bytes": manifest.total_bytes,
-            "objects": len(entries),
-            "columns": schema.summary(),
-            "schema": schema_digest,
-        }

@@ -4,14 +4,18 @@ The operator writes it from a spec that the API server has validated, so a docum
 shape is a fault of ours; only values that no schema can judge are the user's.
 """
 
+import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from tidemill.store.addresses import AllowedNetworks
 from tidemill_runner.failures import Failure
+from tidemill_runner.files.delivery import Delivery
+from tidemill_runner.files.dialect import declared
 
 API_VERSION = "runner.tidemill.dev/v1"
 TASKS = ("Classification", "Regression")
@@ -30,34 +34,89 @@ class Identity:
 
 
 @dataclass(frozen=True)
-class Source:
-    """Where an ingest reads."""
+class S3Source:
+    """Objects in a bucket."""
 
     endpoint: str
     region: str
     bucket: str
     prefix: str
-    format: str
+    delivery: Delivery
     path_style: bool
+    include: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class IngestInput:
-    identity: Identity
-    source: Source
-    fingerprint: str
-    manifests: str
-    cas: str
+class InlineSource:
+    """A table in the spec."""
+
+    format: str
+    data: bytes
+
+
+@dataclass(frozen=True)
+class HttpSource:
+    """A file on a web server; `secret` is the name of the Secret with the headers to send."""
+
+    url: str
+    format: str
+    checksum: str | None
+    max_bytes: int
+    secret: str | None
+    allowed: AllowedNetworks
 
 
 @dataclass(frozen=True)
 class DatasetVersion:
-    """The version trained on, and where it lies."""
+    """A version of a Dataset, and where it lies."""
 
     name: str
     version: str
     manifest: str
     cas: str
+
+
+Source = S3Source | InlineSource | HttpSource | DatasetVersion
+
+
+@dataclass(frozen=True)
+class Prepare:
+    """A query between source and version, and for how many seconds it may run."""
+
+    sql: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class IngestInput:
+    """What an ingest is to do; `previous` is the version in use, `why` what led to this one."""
+
+    identity: Identity
+    source: Source
+    fingerprint: str
+    manifests: str
+    cas: str
+    why: str = "Created"
+    previous: str | None = None
+    prepare: Prepare | None = None
+    schema: Mapping[str, Any] = field(default_factory=dict)
+    checks: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def sensitive(self) -> frozenset[str]:
+        """The columns whose values are told nowhere."""
+        columns = self.schema.get("columns") or ()
+        return frozenset(column["name"] for column in columns if column.get("sensitive"))
+
+    @property
+    def on_change(self) -> str:
+        """What follows when the structure breaks with the version in use."""
+        return str(self.schema.get("onChange") or "Warn")
+
+    @property
+    def previous_short(self) -> str:
+        """The first digits of the version in use, as messages show it."""
+        return (self.previous or "").removeprefix("sha256:")[:12]
 
 
 @dataclass(frozen=True)
@@ -132,20 +191,60 @@ def _folder(prefix: str) -> str:
 
 
 def _ingest(document: Mapping[str, Any]) -> IngestInput:
-    source = document["source"]
+    cas = _folder(document["cas"])
     return IngestInput(
         identity=_identity(document, "Dataset"),
-        source=Source(
-            endpoint=source["endpoint"],
-            region=source.get("region") or "us-east-1",
-            bucket=source["bucket"],
-            prefix=source.get("prefix") or "",
-            format=source["format"],
-            path_style=source.get("pathStyle") is not False,
-        ),
+        source=_source(document["source"], cas),
         fingerprint=document["fingerprint"],
         manifests=_folder(document["manifests"]),
-        cas=_folder(document["cas"]),
+        cas=cas,
+        why=document.get("why") or "Created",
+        previous=document.get("previous"),
+        prepare=_prepare(document.get("prepare")),
+        schema=document.get("schema") or {},
+        checks=tuple(document.get("checks") or ()),
+    )
+
+
+def _prepare(prepare: Mapping[str, Any] | None) -> Prepare | None:
+    return Prepare(prepare["sql"], float(prepare["seconds"])) if prepare else None
+
+
+def _source(source: Mapping[str, Any], cas: str) -> Source:
+    match source.get("kind") or "S3":
+        case "Inline":
+            return InlineSource(source["format"], base64.b64decode(source["data"], validate=True))
+        case "Http":
+            return HttpSource(
+                url=source["url"],
+                format=source["format"],
+                checksum=source.get("checksum"),
+                max_bytes=int(source["maxBytes"]),
+                secret=source.get("secret"),
+                allowed=AllowedNetworks.parse(source.get("allowedNetworks") or ()),
+            )
+        case "Dataset":
+            return DatasetVersion(source["name"], source["version"], source["manifest"], cas)
+        case "S3":
+            return S3Source(
+                endpoint=source["endpoint"],
+                region=source.get("region") or "us-east-1",
+                bucket=source["bucket"],
+                prefix=source.get("prefix") or "",
+                delivery=_delivery(source),
+                path_style=source.get("pathStyle") is not False,
+                include=tuple(source.get("include") or ()),
+            )
+        case kind:
+            raise ValueError(f"no source of kind {kind!r}")
+
+
+def _delivery(source: Mapping[str, Any]) -> Delivery:
+    return Delivery(
+        source["format"],
+        source.get("prefix") or "",
+        declared(source.get("csv") or {}),
+        hive=source.get("partitions") == "Hive",
     )
 
 

@@ -2,17 +2,15 @@
 
 import json
 from html import escape
-from pathlib import Path
 
 import numpy as np
 
 from tidemill.stats.classification import Classified
 from tidemill.stats.estimate import Estimate
-from tidemill_runner import charts
+from tidemill_runner import charts, page
 from tidemill_runner.package import Artifact, Trained, environment
 from tidemill_runner.split import Parts
 
-_CSS = Path(__file__).with_name("report.css")
 _UNIT_SCALE = {"accuracy", "error_rate", "balanced_accuracy", "f1_macro", "roc_auc"}
 
 
@@ -24,17 +22,12 @@ def render(trained: Trained, parts: Parts, artifact: Artifact) -> str:
         f"<p>{escape(_summary(trained, parts))}</p>",
         _metrics(trained),
         _picture(trained),
-        _facts("Data", _data(trained, parts)),
-        _facts("Estimator", _estimator(trained)),
-        _facts("Package", {"Digest": artifact.digest, "Bytes": f"{artifact.bytes:,}"}),
-        _facts("Environment", _environment(document.image)),
+        page.facts("Data", _data(trained, parts)),
+        page.facts("Estimator", _estimator(trained)),
+        page.facts("Package", {"Digest": artifact.digest, "Bytes": f"{artifact.bytes:,}"}),
+        page.facts("Environment", _environment(document.image)),
     ]
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{_CSS.read_text(encoding='utf-8')}</style></head>"
-        f"<body>{''.join(sections)}</body></html>\n"
-    )
+    return page.document(title, sections)
 
 
 def _summary(trained: Trained, parts: Parts) -> str:
@@ -117,11 +110,3 @@ def _environment(image: str) -> dict[str, str]:
     found = environment(image)
     packages = ", ".join(f"{name} {version}" for name, version in found["packages"].items())
     return {"Image": image or "not given", "Python": found["python"], "Packages": packages}
-
-
-def _facts(title: str, facts: dict[str, str]) -> str:
-    rows = "".join(
-        f"<tr><th>{escape(name)}</th><td><code>{escape(value)}</code></td></tr>"
-        for name, value in facts.items()
-    )
-    return f"<h2>{escape(title)}</h2><table><tbody>{rows}</tbody></table>"

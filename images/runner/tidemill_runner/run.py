@@ -15,7 +15,7 @@ from typing import Any
 
 from tidemill.store.config import StoreConfig
 from tidemill.store.errors import StoreError
-from tidemill_runner import inputs, progress, result, source
+from tidemill_runner import inputs, progress, result, sources, threads
 from tidemill_runner.exits import Exit
 from tidemill_runner.failures import translate
 from tidemill_runner.inputs import IngestInput, TrainInput
@@ -86,11 +86,12 @@ class Run:
     def _ingest(
         self, document: IngestInput, storage: Storage, scratch: Path, reports: Progress
     ) -> dict[str, Any]:
+        from tidemill_runner.database import Limits, memory_for_database  # noqa: PLC0415
         from tidemill_runner.ingest import Ingest  # noqa: PLC0415
 
-        config = source.config(document.source, self.paths.source, storage.config.ca_file)
-        with Storage(config) as origin:
-            return Ingest(document, origin, storage, scratch, reports).run()
+        limits = Limits(memory_for_database(), threads.cpu_limit())
+        with sources.opened(document, storage, self.paths.source) as origin:
+            return Ingest(document, origin, storage, scratch, reports, limits, self.now).run()
 
 
 def _keep_log(storage: Storage | None, output: str, journal: Journal) -> None:

@@ -6,12 +6,14 @@ reads the values with exactly the types that ingest has proved.
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 from tidemill.store import digests
 from tidemill_runner.failures import Failure
+from tidemill_runner.files import dialect as dialects
+from tidemill_runner.files.dialect import PLAIN, Dialect
 
 VERSION = 1
 MAX_BYTES = 64 * 1024 * 1024
@@ -28,7 +30,7 @@ class ColumnType(StrEnum):
 
 
 # A column without any value fits every type; it is a Float full of gaps where nobody knows better.
-_WIDER = {
+WIDER = {
     frozenset({ColumnType.INTEGER, ColumnType.FLOAT}): ColumnType.FLOAT,
     frozenset({ColumnType.DATE, ColumnType.TIMESTAMP}): ColumnType.TIMESTAMP,
 }
@@ -45,10 +47,21 @@ class Column:
 
 @dataclass(frozen=True)
 class Schema:
+    """The columns, and what else is needed to read the files in the same way again."""
+
     columns: tuple[Column, ...]
+    csv: Dialect = PLAIN
+    # Columns that stand in the folders' names, not in the files; the last ones.
+    partitions: tuple[str, ...] = ()
 
     def to_bytes(self) -> bytes:
-        return digests.canonical_json({"columns": self.summary(), "v": VERSION})
+        """The document that is stored; what is usual is left out of it."""
+        document: dict[str, Any] = {"columns": self.summary(), "v": VERSION}
+        if self.csv != PLAIN:
+            document["csv"] = dialects.stored(self.csv)
+        if self.partitions:
+            document["partitions"] = list(self.partitions)
+        return digests.canonical_json(document)
 
     def summary(self) -> list[dict[str, Any]]:
         """The columns as result and status show them."""
@@ -70,7 +83,9 @@ def parse(data: bytes) -> Schema:
             tuple(
                 Column(c["name"], ColumnType(c["type"]), bool(c["nullable"]))
                 for c in document["columns"]
-            )
+            ),
+            dialects.restored(document.get("csv", {})),
+            tuple(document.get("partitions", ())),
         )
     except (KeyError, TypeError) as error:
         raise ValueError(f"not a schema: {error}") from None
@@ -82,10 +97,15 @@ class Found:
 
     key: str
     schema: Schema
+    # A column may be absent where no row of the file has a value of it.
+    sparse: bool = False
 
 
 class Merger:
-    """The schema of all files: same columns everywhere, numbers and times widened, else refused."""
+    """The schema of all files: same columns everywhere, numbers and times widened, else refused.
+
+    In a sparse format a column that a file lacks is missing in its rows; one must be in common.
+    """
 
     def __init__(self) -> None:
         self._first: Found | None = None
@@ -100,20 +120,45 @@ class Merger:
             self._origin = dict.fromkeys(self._columns, found.key)
             return
         self._check_names(self._first, found)
+        self._check_dialect(self._first, found)
+        for absent in self._columns.keys() - set(found.schema.names()):
+            self._columns[absent] = replace(self._columns[absent], nullable=True)
         for column in found.schema.columns:
-            self._columns[column.name] = self._merge(column, found.key)
+            if column.name in self._columns:
+                self._columns[column.name] = self._merge(column, found)
+            else:
+                self._columns[column.name] = replace(column, nullable=True)
+                self._origin[column.name] = found.key
 
     def schema(self) -> Schema:
-        return Schema(tuple(self._columns.values()))
+        """The merged one; the columns of partitions stand last."""
+        if self._first is None:
+            return Schema(())
+        last = self._first.schema.partitions
+        own = [column for name, column in self._columns.items() if name not in last]
+        columns = (*own, *(self._columns[name] for name in last))
+        return replace(self._first.schema, columns=columns)
 
     def _check_names(self, first: Found, found: Found) -> None:
         here, there = set(found.schema.names()), set(self._columns)
+        if found.sparse:
+            strict = {*first.schema.partitions, *found.schema.partitions}
+            if here - strict and not (here - strict) & there:
+                raise _differ(f"{found.key} has no column in common with the files before it")
+            here, there = here & strict, there & strict
         for missing in sorted(there - here):
             raise _differ(f"column {missing!r} is in {first.key} and not in {found.key}")
         for extra in sorted(here - there):
             raise _differ(f"column {extra!r} is in {found.key} and not in {first.key}")
 
-    def _merge(self, new: Column, key: str) -> Column:
+    def _check_dialect(self, first: Found, found: Found) -> None:
+        """One version has one dialect, which its schema holds: a guess is never made twice."""
+        if first.schema.csv != found.schema.csv:
+            difference = dialects.difference(first.schema.csv, found.schema.csv)
+            raise _differ(f"{first.key} and {found.key} are written as CSV with {difference}")
+
+    def _merge(self, new: Column, found: Found) -> Column:
+        key = found.key
         old = self._columns[new.name]
         nullable = old.nullable or new.nullable
         if new.empty:
@@ -123,7 +168,10 @@ class Merger:
             return Column(new.name, new.type, nullable=True)
         if old.type is new.type:
             return Column(old.name, old.type, nullable)
-        wider = _WIDER.get(frozenset({old.type, new.type}))
+        wider = WIDER.get(frozenset({old.type, new.type}))
+        if wider is None and new.name in found.schema.partitions:
+            # Each object has one value of it: all together they are one column of text.
+            wider = ColumnType.STRING
         if wider is None:
             raise _differ(
                 f"column {new.name!r} is {old.type} in {self._origin[new.name]} "
@@ -141,7 +189,7 @@ def check_names(key: str, names: Iterable[str]) -> None:
         if not name.strip():
             raise Failure(
                 "MalformedFile",
-                f"{key}: column {position} has no name in the header: give it one or remove it",
+                f"{key}: column {position} has no name: give it one or remove it",
             )
         if name in seen:
             raise Failure(

@@ -66,10 +66,19 @@ class Staging:
 
 
 def check_names(schema: Schema) -> None:
-    """Refuse columns with a name that stands for a row's place; raises Failure."""
+    """Refuse names that a database takes for one another, or for a row's place; raises Failure."""
+    seen: dict[str, str] = {}
     for name in schema.names():
-        if name.casefold() in (OBJECT, ROW):
+        folded = name.casefold()
+        if folded in (OBJECT, ROW):
             raise Failure("MalformedFile", f"column {name!r} has a reserved name: rename it")
+        if folded in seen:
+            raise Failure(
+                "DuplicateColumns",
+                f"columns {seen[folded]!r} and {name!r} differ in upper and lower case only, "
+                "which no query tells apart: rename one of them",
+            )
+        seen[folded] = name
 
 
 def _placed(batch: pa.RecordBatch, key: str, first: int) -> pa.RecordBatch:

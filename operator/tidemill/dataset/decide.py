@@ -20,28 +20,27 @@ from tidemill.api.v1alpha1.conditions import (
     stalled,
 )
 from tidemill.api.v1alpha1.dataset import (
-    MAX_STATUS_COLUMNS,
-    MAX_STATUS_VERSIONS,
-    Column,
     DatasetSpec,
     DatasetStatus,
-    DatasetVersion,
     IngestStatus,
     Refresh,
+    RejectedVersion,
     SourceStatus,
 )
+from tidemill.api.v1alpha1.durations import parse_duration
 from tidemill.api.v1alpha1.reasons import Reason
-from tidemill.api.v1alpha1.types import parse_duration
 from tidemill.children.pods import Diagnosis
 from tidemill.dataset.observed import Listing, Observed, SourceProblem
+from tidemill.dataset.outcome import version_fields
 from tidemill.jobs.view import POD_CHECK_AFTER, JobView, Phase
 from tidemill.store.digests import canonical_json
 
 KEY_ANNOTATION = "tidemill.dev/ingest-key"
 ATTEMPT_ANNOTATION = "tidemill.dev/attempt"
 FINGERPRINT_ANNOTATION = "tidemill.dev/fingerprint"
+WHY_ANNOTATION = "tidemill.dev/why"
+PREVIOUS_ANNOTATION = "tidemill.dev/previous-version"
 MAX_ATTEMPTS = 5
-MAX_COLUMN_NAME = 1024
 FIRST_PAUSE = timedelta(seconds=10)
 LONGEST_PAUSE = timedelta(minutes=5)
 HEAL_CHECK_SECONDS = 30.0
@@ -49,23 +48,33 @@ SHORTEST_POLL_SECONDS = 1.0
 RUNNING_CHECK = 60.0  # a node that is lost makes no event
 PASSING = {
     Reason.SOURCE_CHANGED,
+    Reason.SOURCE_UNAVAILABLE,
     Reason.STORE_UNAVAILABLE,
     Reason.EVICTED,
     Reason.NODE_LOST,
     Reason.RESULT_MISSING,
     Reason.CONTAINER_FAILED,
 }
+# A delivery was read whole and is not wanted.
+REJECTED = {Reason.CHECKS_FAILED, Reason.STRUCTURE_CHANGED}
 # Somebody must act, but not on the data: the same delivery succeeds once they have.
-MENDED_ELSEWHERE = {Reason.ACCESS_DENIED, Reason.BUCKET_MISSING}
+MENDED_ELSEWHERE = {
+    Reason.ACCESS_DENIED,
+    Reason.ADDRESS_FORBIDDEN,
+    Reason.BUCKET_MISSING,
+    Reason.SOURCE_MISSING,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class StartIngest:
-    """Start this attempt at ingesting this listing."""
+    """Start this attempt at ingesting this listing, to be compared with the version in use."""
 
     key: str
     fingerprint: str
     attempt: int
+    why: str = "Created"
+    previous: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +91,20 @@ class Plan:
 
 
 def ingest_key(spec: DatasetSpec, fingerprint: str) -> str:
-    """Hash what an ingest depends on: where it reads from, and what lies there."""
+    """Hash what an ingest depends on: where it reads, what lies there, what is asked of it."""
     # Defaults are left out: a field that comes with a later version makes nobody ingest again.
     source = spec.source.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    # Whose keys open the bucket changes nothing about what is in it.
+    # Whose keys open the source changes nothing about what is in it.
     source.get("s3", {}).pop("credentialsRef", None)
-    return hashlib.sha256(canonical_json([source, fingerprint])).hexdigest()[:16]
+    source.get("http", {}).pop("headersRef", None)
+    asked = spec.model_dump(
+        mode="json",
+        by_alias=True,
+        exclude_defaults=True,
+        include={"prepare", "schema_", "checks"},
+    )
+    parts = [source, fingerprint, asked] if asked else [source, fingerprint]
+    return hashlib.sha256(canonical_json(parts)).hexdigest()[:16]
 
 
 def template_hash(spec: DatasetSpec) -> str:
@@ -123,6 +140,8 @@ def _source_problem(spec: DatasetSpec, status: DatasetStatus, problem: SourcePro
     if problem.passing:
         verdict = progressing(problem.reason, message, summary="False")
         return Plan(status, verdict, passing=True)
+    if problem.waits:
+        return Plan(status, progressing(problem.reason, message))
     wait = min(_poll_seconds(spec.refresh or Refresh()), HEAL_CHECK_SECONDS)
     return Plan(status, stalled(problem.reason, message), requeue_after=wait)
 
@@ -153,9 +172,14 @@ class _Case:
         ingest = self.status.ingest
         known = ingest if ingest and ingest.key == key else None
         if known and known.outcome == "Succeeded":
-            return self._at_rest(job)
+            if not (self.requested and self.listing.weak):
+                return self._at_rest(job)
+            if job is None or attempt_of(job) <= known.attempts:
+                return self._start(key, known.attempts + 1)
         if known and known.outcome == "Failed" and not self._anew(known):
             return self._still_refused(known)
+        if known and known.outcome == "Failed" and job and job.phase is Phase.SUCCEEDED:
+            return self._start(key, attempt_of(job) + 1)  # it was rejected, and is judged anew
         if job is None:
             return self._start_when_settled(key, _next_attempt(known))
         if job.phase is Phase.SUCCEEDED:
@@ -197,12 +221,24 @@ class _Case:
 
     def _still_refused(self, ingest: IngestStatus) -> Plan:
         reason = Reason.named(ingest.reason) or Reason.MALFORMED_FILE
-        message = (ingest.message or "the delivery was refused") + _still_in_use(self.status)
-        return Plan(self._with(), stalled(reason, message), requeue_after=self._poll())
+        message = ingest.message or "the delivery was refused"
+        return Plan(self._with(), self._refusal(reason, message), requeue_after=self._poll())
+
+    def _refusal(self, reason: Reason, message: str) -> Verdict:
+        """Say that a delivery was refused; one that was read and judged leaves what is in use."""
+        if reason in REJECTED and self.status.version:
+            told = (
+                f"version {self.status.short_version} is in use; a newer delivery was rejected "
+                f"({reason}): {message}"
+            )
+            return ready(told[:MESSAGE_LIMIT], Reason.DELIVERY_REJECTED)
+        return stalled(reason, message + _still_in_use(self.status))
 
     def _start_when_settled(self, key: str, attempt: int = 1) -> Plan:
         source = self._source()
         settle = parse_duration(self.refresh.settle_period)
+        if self.listing.settled:
+            return self._start(key, attempt)
         waited = self.now - source.since
         seen_before = self.status.source is not None and source == self.status.source
         if seen_before and waited >= settle:
@@ -217,10 +253,22 @@ class _Case:
         return Plan(
             self._with(ingest=IngestStatus(key=key, attempts=attempt)),
             progressing(Reason.INGESTING, message + _still_in_use(self.status)),
-            start=StartIngest(key, self.listing.fingerprint, attempt),
+            start=StartIngest(
+                key, self.listing.fingerprint, attempt, self._why(), self.status.version
+            ),
             delete=self._but(None),
             requeue_after=POD_CHECK_AFTER,
         )
+
+    def _why(self) -> str:
+        """Say what leads to a new version."""
+        if self.status.version is None:
+            return "Created"
+        if self.requested:
+            return "Requested"
+        ingested = self.status.ingest.fingerprint if self.status.ingest else None
+        changed = ingested != self.listing.fingerprint
+        return "SourceChanged" if changed else "SpecChanged"
 
     def _running(self, key: str, job: JobView) -> Plan:
         if job.phase is Phase.DELETING:
@@ -241,16 +289,45 @@ class _Case:
         )
 
     def _finished(self, key: str, job: JobView) -> Plan:
-        fields = _version_fields(self.status, self.observed.result, self.now)
+        fields = version_fields(self.status, self.observed.result, self.now)
         if fields is None:
             message = f"the Job {job.name} succeeded but left no result in the store"
             return self._again(key, job, Diagnosis(Reason.RESULT_MISSING, message, job.name))
-        ingest = IngestStatus(key=key, job=job.name, outcome="Succeeded", attempts=attempt_of(job))
+        if fields["rejected"] is not None:
+            return self._rejected(key, job, fields)
+        ingest = IngestStatus(
+            key=key,
+            job=job.name,
+            outcome="Succeeded",
+            attempts=attempt_of(job),
+            fingerprint=self.listing.fingerprint,
+        )
         status = self._with(**fields, ingest=ingest)
         message = (
             f"version {status.short_version}: {status.rows} rows in {status.objects} object(s)"
         )
         return Plan(status, ready(message), requeue_after=self._poll())
+
+    def _rejected(self, key: str, job: JobView, fields: Mapping[str, Any]) -> Plan:
+        rejected: RejectedVersion = fields["rejected"]
+        reason = Reason.named(rejected.reason) or Reason.CHECKS_FAILED
+        ingest = self._ended(key, job, reason, rejected.message)
+        status = self._with(**fields, ingest=ingest)
+        verdict = self._refusal(reason, rejected.message)
+        return Plan(status, verdict, requeue_after=self._poll())
+
+    def _ended(self, key: str, job: JobView, reason: Reason, message: str) -> IngestStatus:
+        return IngestStatus(
+            key=key,
+            job=job.name,
+            outcome="Failed",
+            attempts=attempt_of(job),
+            last_failure_time=job.finished,
+            reason=reason,
+            message=message[:MESSAGE_LIMIT],
+            template=template_hash(self.spec),
+            fingerprint=self.listing.fingerprint,
+        )
 
     def _failed(self, key: str, job: JobView) -> Plan:
         trouble = self.observed.trouble
@@ -263,16 +340,7 @@ class _Case:
         return self._refused(key, job, trouble)
 
     def _refused(self, key: str, job: JobView, trouble: Diagnosis) -> Plan:
-        ingest = IngestStatus(
-            key=key,
-            job=job.name,
-            outcome="Failed",
-            attempts=attempt_of(job),
-            last_failure_time=job.finished,
-            reason=trouble.reason,
-            message=trouble.message[:MESSAGE_LIMIT],
-            template=template_hash(self.spec),
-        )
+        ingest = self._ended(key, job, trouble.reason, trouble.message)
         message = trouble.message + _still_in_use(self.status)
         return Plan(
             self._with(ingest=ingest), stalled(trouble.reason, message), requeue_after=self._poll()
@@ -306,8 +374,8 @@ class _Case:
             verdict = stalled(trouble.reason, message)
         return Plan(self._with(ingest=ingest), verdict, requeue_after=wait)
 
-    def _poll(self) -> float:
-        return _poll_seconds(self.refresh)
+    def _poll(self) -> float | None:
+        return None if self.listing.settled else _poll_seconds(self.refresh)
 
 
 def _next_attempt(known: IngestStatus | None) -> int:
@@ -321,43 +389,3 @@ def attempt_of(job: JobView) -> int:
     """Tell the how-manieth attempt a Job is."""
     text = job.annotations.get(ATTEMPT_ANNOTATION, "1")
     return int(text) if text.isdecimal() else 1
-
-
-def _version_fields(
-    status: DatasetStatus, result: Mapping[str, Any] | None, now: datetime
-) -> dict[str, Any] | None:
-    """Read what an ingest found; None where there is nothing that can be read."""
-    if result is None or result.get("outcome") != "Succeeded":
-        return None
-    try:
-        return _fields(status, result, now)
-    except (KeyError, TypeError, ValueError, AttributeError):
-        return None
-
-
-def _fields(status: DatasetStatus, result: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    version = str(result["version"])
-    entry = DatasetVersion(
-        version=version,
-        rows=int(result["rows"]),
-        bytes=int(result["bytes"]),
-        objects=int(result["objects"]),
-        created_at=now.replace(microsecond=0),
-    )
-    others = [v for v in status.versions or () if v.version != version]
-    known = next((v for v in status.versions or () if v.version == version), entry)
-    columns = [
-        Column.model_validate({**column, "name": str(column["name"])[:MAX_COLUMN_NAME]})
-        for column in result["columns"][:MAX_STATUS_COLUMNS]
-    ]
-    return {
-        "version": version,
-        "short_version": version.removeprefix("sha256:")[:12],
-        "rows": entry.rows,
-        "bytes": entry.bytes,
-        "objects": entry.objects,
-        "columns": columns,
-        "column_count": len(result["columns"]),
-        "manifest": str(result["manifest"]),
-        "versions": [known, *others][:MAX_STATUS_VERSIONS],
-    }

@@ -1,21 +1,27 @@
-"""What is true of a Dataset now: its source as listed, its ingest Jobs, the result of the last.
+"""What a Dataset's source holds now, as a listing says it; bytes are read only in the Job.
 
-The source is listed here, in the operator, since a listing is cheap; bytes are read only in the
-Job.
+The source is listed here, in the operator, since a listing is cheap.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
 
-from tidemill.api.v1alpha1.dataset import DatasetSpec, S3Source
+from tidemill.api.v1alpha1.dataset import DatasetSpec, DatasetStatus, S3Source
 from tidemill.api.v1alpha1.reasons import Reason
+from tidemill.api.v1alpha1.sources import HttpSource, InlineSource
 from tidemill.children.credentials import secret_values
 from tidemill.children.platform import Platform
 from tidemill.dataset.observed import Listing, SourceProblem
+from tidemill.dataset.upstream import Upstream, known
+from tidemill.dataset.web_probe import WebProbe
+from tidemill.engine.context import Context
 from tidemill.engine.errors import Stalled
+from tidemill.engine.key import Key
 from tidemill.kube.client import Client
+from tidemill.kube.drift import quantity
 from tidemill.kube.resources import SECRETS
-from tidemill.store import listing
+from tidemill.store import digests, listing, web
+from tidemill.store.addresses import AllowedNetworks
 from tidemill.store.config import StoreConfig
 from tidemill.store.errors import AccessDenied, BucketMissing, StoreError, TooLarge
 from tidemill.store.objects import ObjectStore
@@ -40,52 +46,114 @@ def source_config(spec: S3Source, platform: StoreConfig, keys: Mapping[str, str]
     )
 
 
+def inline_bytes(inline: InlineSource) -> bytes:
+    """Give the data as they are read and hashed."""
+    return inline.data.encode("utf-8")
+
+
+def max_bytes(http: HttpSource) -> int:
+    """Give the size above which a file is refused."""
+    return int(quantity(http.max_size) or 0)
+
+
+async def list_source(
+    context: Context, platform: Platform, key: Key, spec: DatasetSpec, status: DatasetStatus
+) -> Listing | SourceProblem:
+    """List the source of the Dataset `key`; raises Passing while Tidemill's store is away."""
+    source = spec.source
+    try:
+        if source.inline:
+            return _inline(source.inline)
+        if source.http:
+            return await _http(context, key.namespace, source.http, status)
+        if source.dataset:
+            return await Upstream(context, platform.store, key, source.dataset).look(status)
+        if source.s3:
+            keys = await source_keys(context.client, key.namespace, source.s3)
+            return await _s3(source.s3, source_config(source.s3, platform.store_config, keys))
+    except Stalled as error:
+        return SourceProblem(error.reason, error.message)
+    message = "spec.source names none: set one of s3, inline, http and dataset"
+    return SourceProblem(Reason.SPEC_INVALID, message)
+
+
 async def source_keys(client: Client, namespace: str, spec: S3Source) -> dict[str, str]:
     """Read the Secret that the source names; raises Stalled with what is wrong with it."""
     if spec.credentials_ref is None:
         return {}
+    wanted = f"create it with the keys {' and '.join(SECRET_KEYS)}"
     name = spec.credentials_ref.name
+    return await _secret(client, namespace, name, ("s3.credentialsRef", wanted), SECRET_KEYS)
+
+
+async def source_headers(client: Client, namespace: str, http: HttpSource) -> dict[str, str]:
+    """Read the Secret whose keys are sent as headers; raises Stalled likewise."""
+    if http.headers_ref is None:
+        return {}
+    name, wanted = http.headers_ref.name, "create it with a key for each header, as Authorization"
+    headers = await _secret(client, namespace, name, ("http.headersRef", wanted), ())
+    if not headers:
+        raise Stalled(Reason.SECRET_INVALID, f"the Secret {name} has no keys: add one")
+    for key, value in headers.items():
+        if fault := web.header_fault(key, value):
+            message = f"the key {key} of the Secret {name} {fault}: correct or remove it"
+            raise Stalled(Reason.SECRET_INVALID, message)
+    return headers
+
+
+async def _secret(
+    client: Client, namespace: str, name: str, field: tuple[str, str], keys: tuple[str, ...]
+) -> dict[str, str]:
     secret = await client.get(SECRETS, namespace, name)
     if secret is None:
         message = (
-            f"spec.source.s3.credentialsRef names the Secret {name}, which does not exist in "
-            f"namespace {namespace}: create it with the keys {' and '.join(SECRET_KEYS)}"
+            f"spec.source.{field[0]} names the Secret {name}, which does not exist in "
+            f"namespace {namespace}: {field[1]}"
         )
         raise Stalled(Reason.SECRET_MISSING, message)
-    return secret_values(secret, SECRET_KEYS)
+    return secret_values(secret, keys)
 
 
-async def list_source(
-    client: Client, platform: Platform, namespace: str, spec: DatasetSpec
+def _inline(inline: InlineSource) -> Listing:
+    data = inline_bytes(inline)
+    return Listing(digests.sha256_digest(data), 1, len(data), settled=True)
+
+
+async def _http(
+    context: Context, namespace: str, http: HttpSource, status: DatasetStatus
 ) -> Listing | SourceProblem:
-    """List the source once."""
-    s3 = spec.source.s3
-    if s3 is None:
-        return SourceProblem(Reason.SPEC_INVALID, "spec.source.s3 is missing: name a source")
+    if http.checksum and (ingested := known(status, http.checksum)):
+        return ingested
+    headers = await source_headers(context.client, namespace, http)
+    allowed = AllowedNetworks.parse(context.settings.http_allowed_networks)
+    secret = http.headers_ref.name if http.headers_ref else None
+    limit = max_bytes(http)
     try:
-        keys = await source_keys(client, namespace, s3)
-    except Stalled as error:
-        return SourceProblem(error.reason, error.message)
-    store = ObjectStore(source_config(s3, platform.store_config, keys))
+        found = await WebProbe(allowed, headers, secret).ask(http.url)
+        if found.length is not None and found.length > limit:
+            raise web.too_large(http.url, found.length, limit)
+    except web.WebError as error:
+        reason = Reason.named(error.reason.value) or Reason.SOURCE_UNAVAILABLE
+        passing = reason is Reason.SOURCE_UNAVAILABLE
+        return SourceProblem(reason, error.message, passing)
+    size = found.length or 0
+    if http.checksum:
+        return Listing(http.checksum, 1, size, settled=True)
+    return Listing(found.fingerprint, 1, size, weak=found.weak)
+
+
+async def _s3(s3: S3Source, config: StoreConfig) -> Listing | SourceProblem:
     try:
-        listed = await store.list(s3.prefix)
+        listed = await ObjectStore(config).list(s3.prefix)
     except StoreError as error:
         return _problem(error, s3)
-    found = listing.data_objects(listed, s3.prefix)
+    found = listing.data_objects(listed, s3.prefix, s3.include or ())
     if not found:
-        return _empty(s3, len(listed))
+        where = f"s3://{s3.bucket}/{s3.prefix}"
+        message = listing.nothing_left(where, listed, s3.prefix)
+        return SourceProblem(Reason.PREFIX_EMPTY, message)
     mark = listing.fingerprint(found, s3.prefix)
     return Listing(mark, len(found), sum(item.size for item in found))
-
-
-def _empty(s3: S3Source, left_out: int) -> SourceProblem:
-    where = f"s3://{s3.bucket}/{s3.prefix}"
-    what = f"no object lies under {where}"
-    if left_out:
-        what = f"none of the {left_out} object(s) under {where} is data"
-        what += " (names that start with a dot or an underscore are left out)"
-    message = f"{what}: deliver data there, or correct spec.source.s3.prefix"
-    return SourceProblem(Reason.PREFIX_EMPTY, message)
 
 
 def _problem(error: StoreError, s3: S3Source) -> SourceProblem:

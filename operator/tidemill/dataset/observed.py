@@ -11,20 +11,31 @@ from tidemill.jobs.view import JobView
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The data objects of the source."""
+    """The data objects of the source.
+
+    `settled` where the fingerprint is of the content itself: no delivery can be half written, and
+    nothing changes unseen. `weak` where two contents may have one fingerprint.
+    """
 
     fingerprint: str
     objects: int
     bytes: int
+    settled: bool = False
+    weak: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SourceProblem:
-    """Why the source cannot be listed; `passing` when it may heal without anybody acting."""
+    """Why the source cannot be listed.
+
+    `passing` when it may heal without anybody acting; `waits` when it is no fault, and the change
+    that ends it wakes the Dataset.
+    """
 
     reason: Reason
     message: str
     passing: bool = False
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from tidemill.api.v1alpha1.conditions import ConditionType, Verdict, ready
 from tidemill.api.v1alpha1.dataset import DatasetSpec, DatasetStatus
+from tidemill.api.v1alpha1.durations import parse_duration
 from tidemill.api.v1alpha1.reasons import Reason
 from tidemill.children.naming import child_name
 from tidemill.children.pods import Diagnosis
@@ -22,6 +23,8 @@ from tidemill.dataset.decide import (
     ATTEMPT_ANNOTATION,
     FINGERPRINT_ANNOTATION,
     KEY_ANNOTATION,
+    PREVIOUS_ANNOTATION,
+    WHY_ANNOTATION,
     Plan,
     StartIngest,
     attempt_of,
@@ -29,9 +32,9 @@ from tidemill.dataset.decide import (
     ingest_key,
     job_for,
 )
-from tidemill.dataset.observe import list_source, source_config
+from tidemill.dataset.observe import list_source
 from tidemill.dataset.observed import Observed, SourceProblem
-from tidemill.engine.errors import Stalled
+from tidemill.dataset.origin import Origin
 from tidemill.engine.key import Key
 from tidemill.engine.result import Result
 from tidemill.jobs.launcher import Launcher
@@ -76,7 +79,7 @@ class DatasetReconciler:
         self, live: Mapping[str, Any], spec: DatasetSpec, status: DatasetStatus
     ) -> Result:
         context = self.launcher.context
-        observed = await self._observe(live, spec)
+        observed = await self._observe(live, spec, status)
         token = requested_at(live)
         requested = token is not None and token != status.last_handled_reconcile_at
         plan = decide(spec, status, observed, context.clock(), requested=requested)
@@ -86,17 +89,18 @@ class DatasetReconciler:
         await self.writer.write(live, plan.status, plan.verdict)
         return Result(plan.requeue_after)
 
-    async def _observe(self, live: Mapping[str, Any], spec: DatasetSpec) -> Observed:
+    async def _observe(
+        self, live: Mapping[str, Any], spec: DatasetSpec, status: DatasetStatus
+    ) -> Observed:
         launcher = self.launcher
         jobs = tuple(await launcher.jobs_of(live))
-        source = await list_source(
-            launcher.context.client, launcher.platform, live["metadata"]["namespace"], spec
-        )
+        key = Key("Dataset", live["metadata"]["namespace"], live["metadata"]["name"])
+        source = await list_source(launcher.context, launcher.platform, key, spec, status)
         if isinstance(source, SourceProblem):
             return Observed(source=source, jobs=jobs)
         job = job_for(jobs, ingest_key(spec, source.fingerprint))
         result = await self._result(live, job) if job else None
-        trouble = await self._trouble(live, job) if job else None
+        trouble = await self._trouble(live, spec, job) if job else None
         return Observed(source=source, jobs=jobs, result=result, trouble=trouble)
 
     async def _result(self, live: Mapping[str, Any], job: JobView) -> Mapping[str, Any] | None:
@@ -104,9 +108,12 @@ class DatasetReconciler:
             return None
         return await self.launcher.result(_output(live, job.name))
 
-    async def _trouble(self, live: Mapping[str, Any], job: JobView) -> Diagnosis | None:
+    async def _trouble(
+        self, live: Mapping[str, Any], spec: DatasetSpec, job: JobView
+    ) -> Diagnosis | None:
         if job.phase is Phase.FAILED:
-            deadline = f"{INGEST_DEADLINE_SECONDS // 3600} hours: narrow spec.source.s3.prefix"
+            lessening = self._origin(live, spec).lessening
+            deadline = f"{INGEST_DEADLINE_SECONDS // 3600} hours: {lessening}"
             return await self.launcher.failure(live, job, deadline)
         age = (self.launcher.context.clock() - job.created).total_seconds()
         if job.phase is Phase.RUNNING and not job.ready and age >= POD_CHECK_AFTER:
@@ -123,10 +130,16 @@ class DatasetReconciler:
         work = plan.start or (_again(plan.hold) if plan.hold else None)
         if work is None:
             return
-        job, document = self._runner_job(live, spec, work)
+        origin = self._origin(live, spec)
+        job, document = self._runner_job(live, spec, work, origin)
         metadata = live["metadata"]
-        bucket = self.launcher.platform.store_config.bucket
-        policy = ingest_policy(bucket, metadata["namespace"], metadata["name"], metadata["uid"])
+        policy = ingest_policy(
+            self.launcher.platform.store_config.bucket,
+            metadata["namespace"],
+            metadata["name"],
+            metadata["uid"],
+            origin.upstream_manifest(work.fingerprint),
+        )
         if plan.start:
             await self.launcher.start(live, job, document, policy)
         elif plan.hold:
@@ -135,35 +148,36 @@ class DatasetReconciler:
             if plan.hold.phase is Phase.RUNNING and not plan.hold.ready:
                 await self.launcher.keep_secret(live, job, document, policy)
 
+    def _origin(self, live: Mapping[str, Any], spec: DatasetSpec) -> Origin:
+        launcher = self.launcher
+        return Origin(
+            spec,
+            live["metadata"]["namespace"],
+            launcher.platform.store_config,
+            launcher.context.settings.http_allowed_networks,
+        )
+
     def _runner_job(
-        self, live: Mapping[str, Any], spec: DatasetSpec, start: StartIngest
+        self, live: Mapping[str, Any], spec: DatasetSpec, start: StartIngest, origin: Origin
     ) -> tuple[RunnerJob, dict[str, Any]]:
         metadata, platform = live["metadata"], self.launcher.platform
         namespace, name, uid = metadata["namespace"], metadata["name"], metadata["uid"]
         job_name = child_name("Dataset", name, uid, start.key, str(start.attempt))
-        s3 = spec.source.s3
-        if s3 is None:
-            raise Stalled(Reason.SPEC_INVALID, "spec.source.s3 is missing: name a source")
-        place = source_config(s3, platform.store_config, {})
         document = {
             "apiVersion": RUNNER_API,
             "verb": "ingest",
             "namespace": namespace,
             "name": name,
             "uid": uid,
-            "source": {
-                "endpoint": place.endpoint,
-                "region": place.region,
-                "bucket": s3.bucket,
-                "prefix": s3.prefix,
-                "format": s3.format,
-                "pathStyle": place.path_style,
-            },
+            "source": origin.document(start.fingerprint),
             "fingerprint": start.fingerprint,
             "output": _output(live, job_name),
             "manifests": layout.manifests_prefix(namespace, name),
             "cas": layout.cas_prefix(namespace),
             "progress": None,
+            "why": start.why,
+            "previous": start.previous,
+            **_asked(spec),
         }
         job = RunnerJob(
             kind="Dataset",
@@ -172,21 +186,38 @@ class DatasetReconciler:
             image=platform.runner_image,
             template=spec.template,
             deadline_seconds=INGEST_DEADLINE_SECONDS,
-            source_secret=s3.credentials_ref.name if s3.credentials_ref else None,
+            source_secret=origin.secret,
             annotations={
                 KEY_ANNOTATION: start.key,
                 ATTEMPT_ANNOTATION: str(start.attempt),
                 FINGERPRINT_ANNOTATION: start.fingerprint,
+                WHY_ANNOTATION: start.why,
+                PREVIOUS_ANNOTATION: start.previous or "",
             },
         )
         return job, document
+
+
+def _asked(spec: DatasetSpec) -> dict[str, Any]:
+    """Say what is asked of the rows, for the input document."""
+    document = spec.model_dump(
+        mode="json", by_alias=True, exclude_none=True, include={"schema_", "checks"}
+    )
+    if spec.prepare:
+        seconds = parse_duration(spec.prepare.deadline).total_seconds()
+        document["prepare"] = {"sql": spec.prepare.sql, "seconds": seconds}
+    return document
 
 
 def _again(job: JobView) -> StartIngest:
     """Say again what a Job was started for."""
     notes = job.annotations
     return StartIngest(
-        notes[KEY_ANNOTATION], notes.get(FINGERPRINT_ANNOTATION, ""), attempt_of(job)
+        notes[KEY_ANNOTATION],
+        notes.get(FINGERPRINT_ANNOTATION, ""),
+        attempt_of(job),
+        notes.get(WHY_ANNOTATION, "Created"),
+        notes.get(PREVIOUS_ANNOTATION) or None,
     )
 
 

@@ -8,6 +8,7 @@ ours stay under 2000 for any name that Kubernetes allows.
 import datetime as dt
 import json
 import re
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,22 +34,33 @@ class TemporaryStore:
 
 @dataclass(frozen=True)
 class Policy:
-    """What a job may read and write: prefixes of one bucket."""
+    """What a job may read and write: prefixes of one bucket, and single keys to read.
+
+    Under the prefixes `unlisted` a key that is gone reads as "denied", elsewhere as "not found".
+    """
 
     bucket: str
     read: tuple[str, ...] = ()
     write: tuple[str, ...] = ()
+    read_keys: tuple[str, ...] = ()
+    unlisted: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         arn = f"arn:aws:s3:::{self.bucket}"
         statements: list[dict[str, Any]] = []
-        for actions, prefixes in ((_READ, self.read), (_WRITE, self.write)):
-            if prefixes:
-                resources = [f"{arn}/{prefix}*" for prefix in prefixes]
+        # What may be both is named once: the text must stay short.
+        both = [prefix for prefix in self.read if prefix in self.write]
+        read = [*_below(self.read, both), *self.read_keys]
+        for actions, patterns in (
+            (_READ + _WRITE, _below(both)),
+            (_READ, read),
+            (_WRITE, _below(self.write, both)),
+        ):
+            if patterns:
+                resources = [f"{arn}/{pattern}" for pattern in patterns]
                 statements.append({"Effect": "Allow", "Action": actions, "Resource": resources})
-        if self.read:
-            # With the right to list, a key that is gone reads as "not found", not as "denied".
-            condition = {"StringLike": {"s3:prefix": [f"{prefix}*" for prefix in self.read]}}
+        if listed := _below(self.read, self.unlisted):
+            condition = {"StringLike": {"s3:prefix": listed}}
             statements.append(
                 {
                     "Effect": "Allow",
@@ -63,12 +75,22 @@ class Policy:
         return text
 
 
-def ingest_policy(bucket: str, namespace: str, name: str, uid: str) -> Policy:
-    """Read and write the namespace's content; write the data set's manifests and the run."""
+def _below(prefixes: Iterable[str], but: Collection[str] = ()) -> list[str]:
+    return [f"{prefix}*" for prefix in prefixes if prefix not in but]
+
+
+def ingest_policy(
+    bucket: str, namespace: str, name: str, uid: str, upstream: str | None = None
+) -> Policy:
+    """Read and write the namespace's content and the data set's own; write the run.
+
+    `upstream` is the key of one manifest to read: that of another data set, where it is the source.
+    """
     content = layout.cas_prefix(namespace)
-    manifests = layout.manifests_prefix(namespace, name)
+    own = layout.dataset_prefix(namespace, name)
     output = layout.run_prefix(namespace, uid)
-    return Policy(bucket, read=(content,), write=(content, manifests, output))
+    keys = () if upstream is None else (upstream,)
+    return Policy(bucket, (content, own), (content, own, output), keys, unlisted=(own,))
 
 
 def train_policy(bucket: str, namespace: str, name: str, uid: str, dataset: str) -> Policy:

@@ -19,6 +19,19 @@ def manifest_key(namespace: str, name: str, version: str) -> str:
     return f"{manifests_prefix(namespace, name)}{digests.hex_of(version)}.jsonl"
 
 
+def profile_key(namespace: str, name: str, version: str) -> str:
+    return f"{dataset_prefix(namespace, name)}profiles/{digests.hex_of(version)}.json"
+
+
+def report_key(namespace: str, name: str, version: str) -> str:
+    return f"{dataset_prefix(namespace, name)}reports/{digests.hex_of(version)}.html"
+
+
+def record_key(namespace: str, name: str, version: str) -> str:
+    """What is known of a version beside its content: why it was made, and the verdict on it."""
+    return f"{dataset_prefix(namespace, name)}versions/{digests.hex_of(version)}.json"
+
+
 def cas_prefix(namespace: str) -> str:
     return f"cas/{namespace}/sha256/"
 

@@ -7,7 +7,7 @@ digest that the header names.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,19 +39,29 @@ class Entry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A version of a data set. Build with `Manifest.of`, which sorts."""
+    """A version of a data set. Build with `Manifest.of`, which sorts.
+
+    `prepare` tells by what the rows were made of others: the engine, and what it was told.
+    """
 
     format: str
     schema: str
     entries: tuple[Entry, ...]
+    prepare: Mapping[str, str] | None = None
 
     @classmethod
-    def of(cls, format: str, schema: str, entries: Iterable[Entry]) -> "Manifest":  # noqa: A002
+    def of(
+        cls,
+        format: str,  # noqa: A002
+        schema: str,
+        entries: Iterable[Entry],
+        prepare: Mapping[str, str] | None = None,
+    ) -> "Manifest":
         ordered = sorted(entries, key=lambda entry: entry.key.encode("utf-8"))
         keys = [entry.key for entry in ordered]
         if len(set(keys)) != len(keys):
             raise ManifestError("two objects of the manifest have one key")
-        return cls(format, schema, tuple(ordered))
+        return cls(format, schema, tuple(ordered), prepare)
 
     @property
     def digest(self) -> str:
@@ -67,7 +77,9 @@ class Manifest:
         return self._lines(entry.stored() for entry in self.entries)
 
     def _lines(self, rows: Iterable[dict[str, Any]]) -> bytes:
-        header = {"format": self.format, "schema": self.schema, "v": FORMAT_VERSION}
+        header: dict[str, Any] = {"format": self.format, "schema": self.schema, "v": FORMAT_VERSION}
+        if self.prepare is not None:
+            header["prepare"] = dict(self.prepare)
         return b"".join(digests.canonical_json(row) + b"\n" for row in (header, *rows))
 
 
@@ -78,7 +90,9 @@ def parse(data: bytes, expected: str | None = None) -> Manifest:
         if header["v"] != FORMAT_VERSION:
             raise ManifestError(f"the manifest has format version {header['v']}, not 1")
         entries = [Entry(row["k"], row["h"], row["s"], row.get("v")) for row in rows]
-        manifest = Manifest.of(header["format"], header["schema"], entries)
+        made = header.get("prepare")
+        prepare = {str(k): str(v) for k, v in made.items()} if made else None
+        manifest = Manifest.of(header["format"], header["schema"], entries, prepare)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ManifestError(f"not a manifest: {type(error).__name__}: {error}") from None
     if not all(digests.is_digest(text) for text in (manifest.schema, *(e.digest for e in entries))):

@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from tidemill.api.v1alpha1.conditions import ConditionType
+from tidemill.api.v1alpha1.durations import parse_duration
 from tidemill.api.v1alpha1.training_run import AppliedRun, TrainingRunSpec, TrainingRunStatus
-from tidemill.api.v1alpha1.types import parse_duration
 from tidemill.children.credentials import trouble_of
 from tidemill.children.naming import child_name
 from tidemill.children.pods import Diagnosis

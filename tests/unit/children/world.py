@@ -71,6 +71,7 @@ class World:
     most_seconds: int | None = None
     runner: str = RUNNER
     server: str = SERVER
+    networks: tuple[str, ...] = ()
 
     @property
     def platform(self) -> Platform:
@@ -85,7 +86,7 @@ class World:
             events=Events(client, self.clock),
             queue=Queues({kind: Queue() for kind in KINDS}),
             waiters=Waiters(),
-            settings=Settings(all_namespaces=True),
+            settings=Settings(all_namespaces=True, http_allowed_networks=self.networks),
             clock=self.clock,
         )
 

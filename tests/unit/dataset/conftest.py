@@ -1,12 +1,15 @@
 """The small world that Datasets are tested in."""
 
+from collections.abc import Iterator
+
 import pytest
 from tests.unit.children.fixtures import new_world, world
 from tests.unit.children.world import FakeStore
+from tests.unit.web.site import Site
 
 from tidemill.dataset import observe
 
-__all__ = ["new_world", "source", "world"]
+__all__ = ["new_world", "site", "source", "world"]
 
 
 @pytest.fixture
@@ -16,3 +19,10 @@ def source(monkeypatch: pytest.MonkeyPatch) -> FakeStore:
     bucket.objects["d/a.csv"] = b"a\n1\n"
     monkeypatch.setattr(observe, "ObjectStore", lambda _: bucket)
     return bucket
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """Give a web server without a page."""
+    with Site() as made:
+        yield made

@@ -1,85 +1,43 @@
 """What is decided about a Dataset: one case per state of the world."""
 
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 import pytest
 from tests.unit.children.world import instant
+from tests.unit.dataset.cases import (
+    KEY,
+    NOW,
+    OLD,
+    VERSIONED,
+    decided,
+    ingest,
+    job,
+    source,
+    spec,
+    status,
+)
 from tests.unit.dataset.scene import RESULT, SPEC, VERSION
 
-from tidemill.api.v1alpha1.dataset import DatasetSpec, DatasetStatus, IngestStatus, SourceStatus
+from tidemill.api.v1alpha1.dataset import DatasetStatus
 from tidemill.api.v1alpha1.reasons import Reason
 from tidemill.children.pods import Diagnosis
 from tidemill.dataset.decide import (
     ATTEMPT_ANNOTATION,
     HEAL_CHECK_SECONDS,
-    KEY_ANNOTATION,
     MAX_ATTEMPTS,
     RUNNING_CHECK,
     SHORTEST_POLL_SECONDS,
-    Plan,
     StartIngest,
     attempt_of,
     decide,
     ingest_key,
     job_for,
-    template_hash,
 )
-from tidemill.dataset.observed import Listing, Observed, SourceProblem
+from tidemill.dataset.observed import Observed, SourceProblem
 from tidemill.jobs.view import POD_CHECK_AFTER, JobView, Phase
 
-NOW = instant(1000)
-OLD = Listing("f-old", 1, 5)
-LISTING = Listing("f", 2, 100)
-
-
-def spec(**changes: Any) -> DatasetSpec:
-    return DatasetSpec.model_validate({**SPEC, **changes})
-
-
-KEY = ingest_key(spec(), "f")
-
-
-def source(listing: Listing = LISTING, since: datetime = instant()) -> SourceStatus:  # noqa: B008
-    return SourceStatus(
-        fingerprint=listing.fingerprint,
-        objects=listing.objects,
-        bytes=listing.bytes,
-        since=since,
-    )
-
-
-def status(**fields: Any) -> DatasetStatus:
-    given = {"source": source(), **fields}
-    return DatasetStatus.model_validate({}).model_copy(update=given)
-
-
-def job(phase: Phase, attempt: int = 1, key: str = KEY, **fields: Any) -> JobView:
-    notes = {KEY_ANNOTATION: key, ATTEMPT_ANNOTATION: str(attempt)}
-    known = {"created": instant(), "annotations": notes, "finished": NOW}
-    return JobView(f"j-{key}-{attempt}", f"u-{attempt}", phase, **{**known, **fields})
-
-
-def ingest(outcome: str | None = None, key: str = KEY, **fields: Any) -> IngestStatus:
-    known = {"attempts": 1, "template": template_hash(spec())}
-    return IngestStatus.model_validate({"key": key, "outcome": outcome, **known, **fields})
-
-
-def decided(
-    *jobs: JobView,
-    before: DatasetStatus | None = None,
-    requested: bool = False,
-    result: Any = None,
-    trouble: Diagnosis | None = None,
-    **changes: Any,
-) -> Plan:
-    observed = Observed(LISTING, jobs, result, trouble)
-    return decide(spec(**changes), before or status(), observed, NOW, requested=requested)
-
-
 DENIED = SourceProblem(Reason.ACCESS_DENIED, "no")
-VERSIONED = {"version": VERSION, "short_version": "1" * 12}
 
 
 @pytest.mark.parametrize(
@@ -274,7 +232,7 @@ def test_the_pauses_between_attempts_grow(attempt: int, ended: int, pause: float
     failed = job(Phase.FAILED, attempt, finished=instant(ended))
     plan = decided(failed, trouble=AWAY, before=status(**VERSIONED))
     if pause is None:
-        assert plan.start == StartIngest(KEY, "f", attempt + 1)
+        assert plan.start == StartIngest(KEY, "f", attempt + 1, "SourceChanged", VERSION)
         assert plan.delete == (failed,)
         return
     assert (plan.start, plan.requeue_after) == (None, pause)

@@ -36,15 +36,3 @@ def test_the_way_out_is_told(
     assert str(error) in problem.message
     assert tells in problem.message
     assert problem.passing is (reason is Reason.STORE_UNAVAILABLE)
-
-
-@pytest.mark.parametrize(
-    ("left_out", "tells"),
-    [(0, "no object lies under s3://raw/day/"), (2, "none of the 2 object(s) under s3://raw/day/")],
-    ids=["nothing", "only-hidden"],
-)
-def test_an_empty_prefix_tells_whether_anything_is_left_out(left_out: int, tells: str) -> None:
-    problem = observe._empty(OPEN, left_out)
-    assert problem.reason is Reason.PREFIX_EMPTY
-    assert tells in problem.message
-    assert ("dot or an underscore" in problem.message) is (left_out > 0)

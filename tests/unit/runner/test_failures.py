@@ -18,7 +18,7 @@ SOURCES = Path(failures.__file__).parent
 def reasons_raised() -> set[str]:
     """The first argument of every `Failure(…)` in the runner, by reading its code."""
     found = set()
-    for path in SOURCES.glob("*.py"):
+    for path in SOURCES.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Failure":
                 argument = node.args[0]
@@ -35,7 +35,8 @@ def test_every_reason_is_documented_and_has_an_exit_code(reason: str) -> None:
 
 @pytest.mark.parametrize(("reason", "code"), sorted(failures.EXITS.items()))
 def test_a_run_is_tried_again_only_where_nobody_has_to_act(reason: str, code: Exit) -> None:
-    healing = Reason(reason).actor is Actor.NOBODY or reason == "StoreUnavailable"
+    unavailable = ("StoreUnavailable", "SourceUnavailable")
+    healing = Reason(reason).actor is Actor.NOBODY or reason in unavailable
     assert (code is Exit.INFRASTRUCTURE) == healing
 
 

@@ -172,3 +172,21 @@ def test_rows_are_read_back_as_they_were_inferred(workshop: Workshop) -> None:
     steps: list[Any] = [encoder, "sklearn.impute.SimpleImputer"]
     spec = classification(estimator=estimator(*steps, LOGISTIC))
     assert workshop.train(ingested, spec)["rows"] == {"train": 42, "holdout": 18}
+
+
+def test_only_what_is_included_is_versioned(workshop: Workshop) -> None:
+    workshop.options = {"include": ["*.csv"]}
+    workshop.deliver(a_csv="a\n1\n", notes_txt="no data")
+    result = workshop.ingest()
+    stored = manifest.parse(workshop.store.objects[result["manifest"]], result["version"])
+    assert [entry.key for entry in stored.entries] == ["a.csv"]
+
+
+def test_a_training_reads_with_the_dialect_of_the_version(workshop: Workshop) -> None:
+    lines = ["a;y"] + [f"{i},5;{i % 2}" for i in range(60)]
+    workshop.options = {"csv": {"decimal": ","}}
+    workshop.deliver(a_csv="\n".join(lines) + "\n")
+    ingested = workshop.ingest()
+    assert ingested["columns"][0] == {"name": "a", "type": "Float", "nullable": False}
+    workshop.options = {}
+    assert workshop.train(ingested, classification())["rows"] == {"train": 42, "holdout": 18}

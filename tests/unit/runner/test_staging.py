@@ -58,3 +58,10 @@ def test_the_names_of_places_are_reserved(name: str) -> None:
     schema = Schema((Column(name, ColumnType.INTEGER, nullable=False),))
     with pytest.raises(Failure, match="reserved"):
         staging.check_names(schema)
+
+
+def test_names_that_differ_in_case_only_are_refused() -> None:
+    columns = (Column(name, ColumnType.INTEGER, nullable=False) for name in ("Load", "load"))
+    with pytest.raises(Failure, match="'Load' and 'load'") as refused:
+        staging.check_names(Schema(tuple(columns)))
+    assert refused.value.reason == "DuplicateColumns"

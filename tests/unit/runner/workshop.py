@@ -2,20 +2,25 @@
 
 import json
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
 from tests.unit.runner.memory import MemoryStorage
 
 from tidemill.store import layout, listing
-from tidemill_runner import inputs
+from tidemill_runner import inputs, sources
+from tidemill_runner.database import Limits
 from tidemill_runner.ingest import Ingest
-from tidemill_runner.inputs import IngestInput, TrainInput
+from tidemill_runner.inputs import IngestInput, S3Source, TrainInput
 from tidemill_runner.progress import Progress, Subject
+from tidemill_runner.sources import Origin
+from tidemill_runner.sources.s3 import S3Origin
 from tidemill_runner.storage import Storage
 from tidemill_runner.train import Stopwatch, Train
 
 PREFIX = "raw/power/"
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 LOGISTIC = "sklearn.linear_model.LogisticRegression"
 RIDGE = "sklearn.linear_model.Ridge"
 
@@ -28,6 +33,8 @@ class Workshop:
     source: MemoryStorage = field(default_factory=MemoryStorage)
     store: MemoryStorage = field(default_factory=MemoryStorage)
     format: str = "CSV"
+    # What else the spec says of the bucket: csv, include, partitions.
+    options: dict[str, Any] = field(default_factory=dict)
 
     def deliver(self, **files: bytes | str) -> None:
         """Put files under the prefix; `a_csv` becomes `a.csv`."""
@@ -36,9 +43,12 @@ class Workshop:
             self.source.objects[PREFIX + name.replace("_", ".")] = content
 
     def fingerprint(self) -> str:
-        return listing.fingerprint(self.source.list(PREFIX), PREFIX)
+        include = self.options.get("include", ())
+        found = listing.data_objects(self.source.list(PREFIX), PREFIX, include)
+        return listing.fingerprint(found, PREFIX)
 
-    def ingest(self, fingerprint: str | None = None) -> dict[str, Any]:
+    def ingest(self, fingerprint: str | None = None, **asked: Any) -> dict[str, Any]:
+        """Ingest what was delivered; `asked` are further fields of the input document."""
         document = {
             **_common("ingest"),
             "source": {
@@ -48,14 +58,35 @@ class Workshop:
                 "prefix": PREFIX,
                 "format": self.format,
                 "pathStyle": True,
+                **self.options,
             },
             "fingerprint": fingerprint or self.fingerprint(),
             "manifests": layout.manifests_prefix("ns", "power"),
             "cas": layout.cas_prefix("ns"),
+            **asked,
         }
         parsed = cast("IngestInput", self._load(document))
-        origin, store = cast("Storage", self.source), cast("Storage", self.store)
-        return Ingest(parsed, origin, store, self.folder, _progress()).run()
+        bucket = cast("Storage", self.source)
+        origin = S3Origin(bucket, cast("S3Source", parsed.source), parsed.fingerprint)
+        return self.run(parsed, origin)
+
+    def ingest_from(self, source: dict[str, Any], fingerprint: str, secret: Path) -> dict[str, Any]:
+        """Ingest from a source that is no bucket, as the input document says it."""
+        document = {
+            **_common("ingest"),
+            "source": source,
+            "fingerprint": fingerprint,
+            "manifests": layout.manifests_prefix("ns", "power"),
+            "cas": layout.cas_prefix("ns"),
+        }
+        parsed = cast("IngestInput", self._load(document))
+        with sources.opened(parsed, cast("Storage", self.store), secret) as origin:
+            return self.run(parsed, origin)
+
+    def run(self, document: IngestInput, origin: Origin) -> dict[str, Any]:
+        store = cast("Storage", self.store)
+        limits = Limits(memory=256 * 1024 * 1024, threads=1)
+        return Ingest(document, origin, store, self.folder, _progress(), limits, lambda: NOW).run()
 
     def train(self, ingested: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
         document = {

@@ -5,17 +5,24 @@ from typing import Any
 
 import pytest
 
-from tidemill.store import credentials
+from tidemill.store import credentials, layout
 from tidemill.store.credentials import Policy
 
 LONG = {"bucket": "b" * 63, "namespace": "n" * 63, "name": "x" * 253, "uid": "u" * 36}
 SHORT = {"bucket": "b", "namespace": "ns", "name": "run", "uid": "u"}
 
 
+def upstream(names: dict[str, str]) -> str:
+    """Give the key of a manifest of another data set."""
+    version = "sha256:" + "0" * 64
+    return layout.manifest_key(names["namespace"], "y" * len(names["name"]), version)
+
+
 def policies(names: dict[str, str]) -> dict[str, Policy]:
     package = f"models/{names['namespace']}/{names['name']}/{'0' * 64}/"
     return {
         "ingest": credentials.ingest_policy(*names.values()),
+        "derive": credentials.ingest_policy(*names.values(), upstream=upstream(names)),
         "train": credentials.train_policy(*names.values(), dataset=names["name"]),
         "serve": credentials.serve_policy(names["bucket"], package),
     }
@@ -27,7 +34,7 @@ def statements(verb: str) -> list[dict[str, Any]]:
     return found
 
 
-@pytest.mark.parametrize("verb", ["ingest", "train", "serve"])
+@pytest.mark.parametrize("verb", ["ingest", "derive", "train", "serve"])
 def test_the_longest_names_fit(verb: str) -> None:
     assert len(policies(LONG)[verb].to_json()) <= credentials.MAX_POLICY
 
@@ -37,7 +44,7 @@ def test_what_does_not_fit_is_refused() -> None:
         Policy("b", read=("x" * 1000,)).to_json()
 
 
-@pytest.mark.parametrize("verb", ["ingest", "train", "serve"])
+@pytest.mark.parametrize("verb", ["ingest", "derive", "train", "serve"])
 def test_every_right_is_cut_to_a_prefix_and_a_verb(verb: str) -> None:
     for statement in statements(verb):
         assert statement["Effect"] == "Allow"
@@ -54,6 +61,23 @@ def test_a_training_writes_only_its_run_and_its_packages() -> None:
         "arn:aws:s3:::b/runs/ns/u/*",
         "arn:aws:s3:::b/models/ns/run/*",
     ]
+
+
+def test_of_another_data_set_one_manifest_is_read_and_nothing_else() -> None:
+    [more] = [found for found in statements("derive") if found not in statements("ingest")]
+    assert more["Action"] == ["s3:GetObject"]
+    assert more["Resource"] == [f"arn:aws:s3:::b/{upstream(SHORT)}"]
+
+
+def test_an_ingest_reads_and_writes_content_and_its_own_and_writes_its_run() -> None:
+    both, written, _ = statements("ingest")
+    assert {"s3:GetObject", "s3:PutObject"} <= set(both["Action"])
+    assert both["Resource"] == [
+        "arn:aws:s3:::b/cas/ns/sha256/*",
+        "arn:aws:s3:::b/datasets/ns/run/*",
+    ]
+    assert "s3:GetObject" not in written["Action"]
+    assert written["Resource"] == ["arn:aws:s3:::b/runs/ns/u/*"]
 
 
 def test_a_server_writes_nothing() -> None:

@@ -62,3 +62,49 @@ def test_data_is_sorted_by_bytes() -> None:
     keys = ["raw/ä", "raw/z", "raw/Z", "raw/a"]
     found = listing.data_objects([ObjectInfo(key, 1, "e") for key in keys], "raw/")
     assert [info.key for info in found] == ["raw/Z", "raw/a", "raw/z", "raw/ä"]
+
+
+def infos(*keys: str) -> list[ObjectInfo]:
+    return [ObjectInfo(key, 1, "e") for key in keys]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "include", "kept"),
+    [
+        ("raw/", ["*.csv"], ["raw/a.csv"]),
+        ("raw/", ["**/*.csv"], ["raw/a.csv", "raw/day=1/b.csv"]),
+        ("raw/", ["*.csv", "day=1/*.txt"], ["raw/a.csv", "raw/day=1/c.txt"]),
+        ("raw", ["*.csv"], ["raw/a.csv"]),
+        ("raw/day=", ["1/*.txt"], ["raw/day=1/c.txt"]),
+        ("raw/a.csv", ["*.csv"], ["raw/a.csv"]),
+        ("", ["raw/*"], ["raw/a.csv"]),
+        ("raw/", ["**/_*"], []),
+    ],
+)
+def test_globs_narrow_what_is_data(prefix: str, include: list[str], kept: list[str]) -> None:
+    keys = ["raw/_x.csv", "raw/a.csv", "raw/day=1/b.csv", "raw/day=1/c.txt"]
+    listed = infos(*(key for key in keys if key.startswith(prefix)))
+    assert [info.key for info in listing.data_objects(listed, prefix, include)] == kept
+
+
+def test_what_is_not_included_does_not_matter() -> None:
+    def mark(*objects: ObjectInfo) -> str:
+        found = listing.data_objects(objects, "raw/", ["a.*"])
+        return listing.fingerprint(found, "raw/")
+
+    assert mark(ONE, TWO) == mark(ONE) == listing.fingerprint([ONE], "raw/")
+
+
+@pytest.mark.parametrize(
+    ("keys", "tells"),
+    [
+        ([], "no object lies under s3://raw/day/: deliver data"),
+        (["day/_a", "day/.b"], "none of the 2 object(s) under s3://raw/day/ is data (names that"),
+        (["day/_a", "day/b"], "none of the 1 object(s) under s3://raw/day/ matches"),
+    ],
+    ids=["nothing", "only-hidden", "nothing-included"],
+)
+def test_an_empty_listing_tells_what_was_left_out(keys: list[str], tells: str) -> None:
+    message = listing.nothing_left("s3://raw/day/", infos(*keys), "day/")
+    assert tells in message
+    assert ("spec.source.s3.include, the first is b:" in message) is ("matches" in tells)

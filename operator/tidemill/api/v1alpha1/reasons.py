@@ -60,7 +60,7 @@ class Reason(StrEnum):
     WAITING_FOR_DATASET = (
         "WaitingForDataset",
         Actor.USER,
-        "The Dataset named does not exist or has no version yet; the run starts when it has.",
+        "The Dataset named does not exist or has no version yet; work starts when it has.",
     )
     WAITING_FOR_RUN = (
         "WaitingForRun",
@@ -98,17 +98,17 @@ class Reason(StrEnum):
     ACCESS_DENIED = (
         "AccessDenied",
         Actor.USER,
-        "The store refuses the credentials: correct the Secret or its rights.",
+        "The store or server refuses the credentials: correct the Secret or its rights.",
     )
     SECRET_MISSING = (
         "SecretMissing",
         Actor.USER,
-        "The Secret named in `credentialsRef` does not exist in the namespace: create it.",
+        "The Secret named in the spec does not exist in the namespace: create it.",
     )
     SECRET_INVALID = (
         "SecretInvalid",
         Actor.USER,
-        "The Secret lacks a key that is needed; the message names it.",
+        "The Secret lacks a key that is needed or holds one of no use; the message names it.",
     )
     STORE_CREDENTIALS_UNAVAILABLE = (
         "StoreCredentialsUnavailable",
@@ -121,6 +121,21 @@ class Reason(StrEnum):
         "PrefixEmpty",
         Actor.USER,
         "No object lies under the prefix: deliver data or fix it.",
+    )
+    SOURCE_MISSING = (
+        "SourceMissing",
+        Actor.USER,
+        "Nothing lies at the URL of the source (HTTP 404 or 410): deliver it or correct the URL.",
+    )
+    SOURCE_UNAVAILABLE = (
+        "SourceUnavailable",
+        Actor.USER,
+        "The source's server does not answer or answers with its own fault; it is tried again.",
+    )
+    ADDRESS_FORBIDDEN = (
+        "AddressForbidden",
+        Actor.ADMINISTRATOR,
+        "The source's URL leads to an address inside: allow it (`TIDEMILL_HTTP_ALLOWED_NETWORKS`).",
     )
     SOURCE_CHANGED = (
         "SourceChanged",
@@ -137,8 +152,42 @@ class Reason(StrEnum):
         Actor.USER,
         "The Dataset has no version of that digest; the message lists where to find them.",
     )
+    PREPARE_INVALID = (
+        "PrepareInvalid",
+        Actor.USER,
+        "`spec.prepare.sql` is not one repeatable SELECT over the source; the message says why.",
+    )
+    PREPARE_FAILED = (
+        "PrepareFailed",
+        Actor.USER,
+        "`spec.prepare.sql` failed on this delivery, took too long or too much memory.",
+    )
+    CHECK_INVALID = (
+        "CheckInvalid",
+        Actor.USER,
+        "`spec.schema` or `spec.checks` cannot be applied to these columns; the message says why.",
+    )
+    CHECKS_FAILED = (
+        "ChecksFailed",
+        Actor.USER,
+        "The delivery fails a check; its report tells where. It is kept and never used as latest.",
+    )
+    STRUCTURE_CHANGED = (
+        "StructureChanged",
+        Actor.USER,
+        "The delivery breaks with the version before, and `spec.schema.onChange` rejects that.",
+    )
+    DELIVERY_REJECTED = (
+        "DeliveryRejected",
+        Actor.USER,
+        "A version is in use, but a newer delivery was rejected: mend it, or what is asked of it.",
+    )
     RAGGED_ROWS = "RaggedRows", Actor.USER, "A CSV row has more or fewer fields than the header."
-    WRONG_ENCODING = "WrongEncoding", Actor.USER, "A CSV file is not UTF-8: convert it."
+    WRONG_ENCODING = (
+        "WrongEncoding",
+        Actor.USER,
+        "A file is not in UTF-8 or in the encoding that is declared: convert it, or declare it.",
+    )
     DUPLICATE_COLUMNS = "DuplicateColumns", Actor.USER, "Two columns have one name: rename one."
     NO_ROWS = "NoRows", Actor.USER, "A file has a header and no rows, or nothing at all."
     MALFORMED_FILE = (
@@ -222,7 +271,7 @@ class Reason(StrEnum):
     DIGEST_MISMATCH = (
         "DigestMismatch",
         Actor.USER,
-        "The bytes in the store are not those of the digest: nothing is loaded.",
+        "The bytes are not those of the digest named: nothing of them is used.",
     )
     UNEXPECTED_FILE = (
         "UnexpectedFile",

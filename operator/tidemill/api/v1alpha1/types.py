@@ -5,16 +5,12 @@ quantities, times are durations. Each type here carries its pattern into the CRD
 server refuses what the operator could not read.
 """
 
-import re
-from datetime import timedelta
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-DURATION_PATTERN = r"^([0-9]{1,6}(ms|s|m|h|d))+$"
-_DURATION_PART = re.compile(r"([0-9]+)(ms|s|m|h|d)")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+from tidemill.api.v1alpha1.durations import DURATION_PATTERN
 
 QUANTITY_PATTERN = r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$"
 DIGEST_PATTERN = r"^sha256:[0-9a-f]{64}$"
@@ -68,15 +64,6 @@ class StatusModel(BaseModel):
     def to_dict(self) -> dict[str, Any]:
         """The JSON form; what is not known is left out, since apply means "absent"."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
-
-
-def parse_duration(text: str) -> timedelta:
-    """Read `1h30m` and the like; raises ValueError on anything else."""
-    if not re.fullmatch(DURATION_PATTERN, text):
-        msg = f"{text!r} is not a duration such as 30s, 15m or 2h"
-        raise ValueError(msg)
-    seconds = sum(int(n) * _SECONDS[unit] for n, unit in _DURATION_PART.findall(text))
-    return timedelta(seconds=seconds)
 
 
 def rule(expression: str, message: str, *, field_path: str | None = None) -> dict[str, str]:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import Field, TypeAdapter, ValidationError
 
+from tidemill.api.v1alpha1.durations import parse_duration
 from tidemill.api.v1alpha1.types import (
     ApiModel,
     Digest,
@@ -14,7 +15,6 @@ from tidemill.api.v1alpha1.types import (
     ObjectName,
     Quantity,
     StatusModel,
-    parse_duration,
 )
 
 

@@ -9,12 +9,13 @@ import pyarrow.parquet as pq
 
 from tidemill_runner import inference
 from tidemill_runner.failures import Failure
+from tidemill_runner.files.delivery import Delivery
 from tidemill_runner.schema import Column, ColumnType, Found, Schema, check_names
 
 BATCH_ROWS = 64 * 1024
 
 
-def inspect(path: Path, key: str) -> tuple[Found, int]:
+def inspect(path: Path, key: str, delivery: Delivery) -> tuple[Found, int]:  # noqa: ARG001
     """The schema of a file and its number of rows; raises Failure."""
     with _opened(path, key) as file:
         check_names(key, file.schema_arrow.names)
@@ -43,7 +44,8 @@ def read(path: Path, key: str, schema: Schema, names: list[str]) -> Iterator[pa.
 
 def _opened(path: Path, key: str) -> pq.ParquetFile:
     try:
-        return pq.ParquetFile(path, memory_map=True)
+        # Old writers' times (INT96) span more years than nanoseconds can count.
+        return pq.ParquetFile(path, memory_map=True, coerce_int96_timestamp_unit="us")
     except (pa.ArrowException, OSError) as error:
         raise _malformed(error, key, path.stat().st_size) from None
 
@@ -56,6 +58,8 @@ def _batches(file: pq.ParquetFile, key: str, names: list[str] | None) -> Iterato
 
 
 def _malformed(error: Exception, key: str, size: int | None) -> Failure:
+    if "crypt" in str(error):
+        return Failure("MalformedFile", f"{key} is encrypted: deliver it decrypted")
     detail = f" ({size} bytes)" if size is not None else ""
     return Failure(
         "MalformedFile",
@@ -97,9 +101,11 @@ def _convert(column: pa.Array, kind: ColumnType, name: str, key: str) -> pa.Arra
             column = column.cast(pa.timestamp("us"), safe=False)
         # Times lose what is below a microsecond; numbers must keep their value or be refused.
         return column.cast(inference.ARROW[kind], safe=kind is not ColumnType.TIMESTAMP)
-    except pa.ArrowInvalid as error:
+    except pa.ArrowInvalid:
         raise Failure(
-            "MalformedFile", f"{key}: column {name!r} does not fit {kind}: {error}"
+            "MalformedFile",
+            f"{key}: column {name!r} holds values that are no {kind} of 64 bits, the type of all "
+            "files together: deliver it with one type, such as double",
         ) from None
 
 

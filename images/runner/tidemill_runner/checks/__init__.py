@@ -1,0 +1,1 @@
+"""Checks of data: a declaration becomes a plan, a plan becomes queries, their answers a verdict."""

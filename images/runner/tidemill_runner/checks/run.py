@@ -1,0 +1,57 @@
+"""A plan is carried out over the view `rows`."""
+
+from datetime import datetime
+
+import duckdb
+
+from tidemill_runner.checks import neighbours
+from tidemill_runner.checks.outcome import Outcome, stated
+from tidemill_runner.checks.rule import Order, Plan, Repeats, Rule, Stated
+from tidemill_runner.checks.scan import Scan
+from tidemill_runner.failures import Failure
+
+
+def run(connection: duckdb.DuckDBPyConnection, plan: Plan, now: datetime) -> tuple[Outcome, ...]:
+    """The outcome of each rule, in the order of the plan; raises Failure. `now` has a zone."""
+    found: dict[int, Outcome] = {}
+    numbered = list(enumerate(plan.rules))
+    with_others = [(p, rule) for p, rule in numbered if isinstance(rule, Repeats | Order)]
+    in_scan = [(p, rule) for p, rule in numbered if not isinstance(rule, Stated | Repeats | Order)]
+    for position, rule in numbered:
+        if isinstance(rule, Stated):
+            found[position] = stated(rule.label, _said(rule), passed=rule.passed)
+    rows = 0
+    if in_scan or with_others:
+        try:
+            scanned = Scan(in_scan, plan.prefix, now).run(connection)
+        except duckdb.Error as error:
+            raise _failure(error, "spec.schema and spec.checks") from None
+        rows = scanned.rows
+        found |= scanned.outcomes
+    for position, other in with_others:
+        try:
+            found[position] = (
+                neighbours.repeats(connection, other, rows)
+                if isinstance(other, Repeats)
+                else neighbours.order(connection, other, rows)
+            )
+        except duckdb.Error as error:
+            raise _failure(error, other.label.field) from None
+    return tuple(found[position] for position, _ in numbered)
+
+
+def _said(rule: Rule) -> str:
+    if isinstance(rule, Stated) and rule.passed:
+        return "as declared"
+    return rule.label.fault
+
+
+def _failure(error: duckdb.Error, field: str) -> Failure:
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return Failure(
+            "CheckInvalid",
+            f"{field}: memory and scratch space are not enough: raise "
+            "spec.template.resources.limits.memory, or leave exact out of unique",
+        )
+    # What it says may quote a value of the data.
+    return Failure("InternalError", f"{field}: the query failed with {type(error).__name__}")

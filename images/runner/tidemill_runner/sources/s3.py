@@ -1,0 +1,85 @@
+"""Someone's bucket, read and never written, with their keys or none."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tidemill.store import errors, listing
+from tidemill.store.config import StoreConfig
+from tidemill.store.objects import ObjectInfo
+from tidemill_runner.failures import Failure
+from tidemill_runner.files.delivery import Delivery
+from tidemill_runner.inputs import S3Source
+from tidemill_runner.sources.origin import changed
+from tidemill_runner.storage import Seen, Storage
+
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+
+
+def config(source: S3Source, directory: Path, ca_file: str | None) -> StoreConfig:
+    """Where and how to read; without a directory of keys, as anybody."""
+    values = {name: _read(directory / name) for name in KEYS}
+    return StoreConfig(
+        endpoint=source.endpoint.rstrip("/"),
+        region=source.region,
+        bucket=source.bucket,
+        path_style=source.path_style,
+        access_key=values["AWS_ACCESS_KEY_ID"],
+        secret_key=values["AWS_SECRET_ACCESS_KEY"],
+        session_token=values["AWS_SESSION_TOKEN"] or None,
+        ca_file=ca_file,
+    )
+
+
+@dataclass(frozen=True)
+class S3Origin:
+    """The objects under a prefix."""
+
+    storage: Storage
+    source: S3Source
+    fingerprint: str
+
+    @property
+    def where(self) -> str:
+        return f"the files under s3://{self.source.bucket}/{self.source.prefix}"
+
+    @property
+    def delivery(self) -> Delivery:
+        return self.source.delivery
+
+    def objects(self) -> list[ObjectInfo]:
+        prefix = self.source.prefix
+        try:
+            listed = self.storage.list(prefix)
+        except (errors.AccessDenied, errors.BucketMissing) as error:
+            raise _refused(error) from None
+        found = listing.data_objects(listed, prefix, self.source.include)
+        where = f"s3://{self.source.bucket}/{prefix}"
+        if not found:
+            raise Failure("PrefixEmpty", listing.nothing_left(where, listed, prefix))
+        if listing.fingerprint(found, prefix) != self.fingerprint:
+            raise changed(f"the objects under {where} are not those that were listed before")
+        return found
+
+    def fetch(self, info: ObjectInfo, path: Path, seen: Seen) -> str:
+        try:
+            hasher = self.storage.download(info.key, path, etag=info.etag or None, seen=seen)
+        except (errors.Changed, errors.NotFound):
+            raise changed(f"{info.key} was replaced or removed while it was read") from None
+        except (errors.AccessDenied, errors.BucketMissing) as error:
+            raise _refused(error) from None
+        if hasher.size != info.size:
+            raise changed(f"{info.key} has {hasher.size} bytes, it was listed with {info.size}")
+        return hasher.digest
+
+
+def _refused(error: errors.StoreError) -> Failure:
+    if isinstance(error, errors.BucketMissing):
+        return Failure("BucketMissing", f"{error}: create it or correct spec.source.s3.bucket")
+    return Failure(
+        "AccessDenied",
+        f"{error}: correct the Secret of spec.source.s3.credentialsRef",
+    )
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8").strip() if path.is_file() else ""

@@ -1,0 +1,169 @@
+"""What is said of a version before it is one: its description, its changes, whether it is let in.
+
+A delivery that is not let in is kept like any other, with the same report, and never becomes the
+latest.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from tidemill.store import errors, layout
+from tidemill.store.manifest import Manifest
+from tidemill_runner.checks import verdict as checking
+from tidemill_runner.checks.parse import parse
+from tidemill_runner.checks.run import run
+from tidemill_runner.database import Limits
+from tidemill_runner.dataset import Version
+from tidemill_runner.description import page
+from tidemill_runner.description.page import Description
+from tidemill_runner.failures import Failure
+from tidemill_runner.inputs import DatasetVersion, IngestInput
+from tidemill_runner.profile import classify, compare, document, measure
+from tidemill_runner.profile.classify import Verdict
+from tidemill_runner.profile.document import Profile
+from tidemill_runner.schema import ColumnType, Schema
+from tidemill_runner.staging import staged, viewed
+from tidemill_runner.storage import Storage
+
+log = logging.getLogger(__name__)
+MAX_PROFILE_BYTES = 256 * 1024 * 1024
+MAX_REASONS = 20
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """Why a delivery is not let in."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What was found of a version; `change` is None where there is none to compare with."""
+
+    profile: str
+    report: str
+    why: str
+    change: Verdict | None = None
+    reasons: tuple[str, ...] = ()
+    rejection: Rejection | None = None
+    checks: checking.Verdict | None = None
+
+    def facts(self) -> dict[str, Any]:
+        """What result and record say of it."""
+        facts: dict[str, Any] = {"profile": self.profile, "report": self.report, "why": self.why}
+        if self.change is not None:
+            facts["change"] = {"kind": self.change, "reasons": list(self.reasons)}
+        if self.checks is not None and self.checks.outcomes:
+            facts["checks"] = self.checks.document()
+            facts["checkCounts"] = self.checks.counts()
+        if self.rejection is not None:
+            facts["rejected"] = {
+                "reason": self.rejection.reason,
+                "message": self.rejection.message,
+            }
+        return facts
+
+
+@dataclass(frozen=True)
+class _Before:
+    """The version that a delivery is compared with."""
+
+    schema: Schema
+    profile: Profile
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Describes and judges the deliveries of one data set."""
+
+    document: IngestInput
+    store: Storage
+    limits: Limits
+    now: Callable[[], datetime]
+
+    def judge(self, schema: Schema, manifest: Manifest, files: Sequence[Path]) -> Judgement:
+        """Look at all rows; profile and report are in the store then. Raises Failure."""
+        described = _described(schema)
+        plan = parse(self.document.schema or None, self.document.checks, described)
+        with viewed(staged(files), files[0].parent, self.limits) as rows:
+            verdict = checking.judge(run(rows, plan, self.now()))
+            profile = measure.measure(rows, described, self.document.sensitive)
+        before = self._before(manifest)
+        change, reasons = self._changes(before, schema, profile)
+        rejection = _failed(verdict) or self._broken(change, reasons)
+        identity, version = self.document.identity, manifest.digest
+        profile_key = layout.profile_key(identity.namespace, identity.name, version)
+        report_key = layout.report_key(identity.namespace, identity.name, version)
+        self.store.create(profile_key, profile.to_bytes())
+        told = Description(
+            name=f"{identity.namespace}/{identity.name}",
+            version=version,
+            why=self.document.why,
+            bytes=manifest.total_bytes,
+            profile=profile,
+            checks=verdict.document(),
+            previous=before.profile if before else None,
+        )
+        self.store.create(report_key, page.render(told).encode())
+        return Judgement(
+            profile=profile_key,
+            report=report_key,
+            why=self.document.why,
+            change=change,
+            reasons=reasons,
+            rejection=rejection,
+            checks=verdict,
+        )
+
+    def _changes(
+        self, before: _Before | None, schema: Schema, profile: Profile
+    ) -> tuple[Verdict | None, tuple[str, ...]]:
+        if before is None:
+            return None, ()
+        comparison = compare.compare(before.profile, profile)
+        change, reasons = classify.classify(before.schema, schema, comparison)
+        log.info("against the version before: %s; %s", change, "; ".join(reasons) or "no change")
+        return change, reasons[:MAX_REASONS]
+
+    def _broken(self, change: Verdict | None, reasons: tuple[str, ...]) -> Rejection | None:
+        if change is not Verdict.BREAKING or self.document.on_change != "Reject":
+            return None
+        told = "; ".join(reasons[:3])
+        return Rejection(
+            "StructureChanged",
+            f"the delivery breaks with version {self.document.previous_short}: {told}: deliver as "
+            "before, or set spec.schema.onChange to Warn or Retrain",
+        )
+
+    def _before(self, manifest: Manifest) -> _Before | None:
+        """The version in use; None where there is none, or nothing is known of it any more."""
+        previous = self.document.previous
+        if previous is None or previous == manifest.digest:
+            return None
+        identity = self.document.identity
+        key = layout.manifest_key(identity.namespace, identity.name, previous)
+        wanted = DatasetVersion(identity.name, previous, key, self.document.cas)
+        try:
+            profile = self.store.get(
+                layout.profile_key(identity.namespace, identity.name, previous), MAX_PROFILE_BYTES
+            )
+            return _Before(Version(self.store, wanted).schema, document.parse(profile))
+        # With the Job's keys, what is gone there reads as denied.
+        except (errors.NotFound, errors.AccessDenied, Failure, ValueError) as error:
+            log.warning("version %s cannot be compared with: %s", previous, error)
+            return None
+
+
+def _failed(verdict: checking.Verdict) -> Rejection | None:
+    return Rejection("ChecksFailed", verdict.message()) if verdict.rejected else None
+
+
+def _described(schema: Schema) -> Schema:
+    """Columns of type Other are not staged: they need not be of one type in all files."""
+    return Schema(tuple(c for c in schema.columns if c.type is not ColumnType.OTHER))

@@ -1,0 +1,87 @@
+"""What a Dataset's source may say; the API server is told the same patterns."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from tidemill.api.v1alpha1.dataset import DatasetSpec
+from tidemill.api.v1alpha1.sources import MAX_INLINE_BYTES, HttpSource
+
+URL = "https://files.example/day/data.csv"
+
+
+def spec(kind: str, **fields: Any) -> DatasetSpec:
+    return DatasetSpec.model_validate({"source": {kind: fields}})
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        URL,
+        "http://files.example",
+        "http://files.example/",
+        "http://files.example:8080/a%20b/~c@d;e=f",
+        "https://files.example/?X-Signature=a%2Fb+c==&y=/?@",
+        "https://10.0.0.1/x",
+        "https://[2001:db8::1]:8443/x",
+    ],
+)
+def test_a_url(url: str) -> None:
+    source = HttpSource.model_validate({"url": url, "format": "CSV"})
+    assert (source.url, source.max_size, source.checksum) == (url, "10Gi", None)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "files.example/x",
+        "ftp://files.example/x",
+        "file:///etc/passwd",
+        "HTTPS://files.example/x",
+        "https://",
+        "https:///x",
+        "https://me@files.example/x",
+        "https://me:hush@files.example/x",
+        "https://files.example/x#part",
+        "https://files.example/a b",
+        "https://files.example/a\nb",
+        "https://files.example/\u00fc",
+        "https://f\u00fcr.example/x",
+        "https://files.example\\@inside/x",
+        f"https://files.example/{'x' * 2048}",
+    ],
+)
+def test_what_is_no_url(url: str) -> None:
+    with pytest.raises(ValidationError):
+        HttpSource.model_validate({"url": url, "format": "CSV"})
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        ("http", {"url": URL, "format": "CSV", "checksum": "sha256:0"}),
+        ("http", {"url": URL, "format": "CSV", "checksum": "md5:" + "0" * 32}),
+        ("http", {"url": URL, "format": "CSV", "maxSize": "much"}),
+        ("http", {"url": URL}),
+        ("http", {"url": URL, "format": "CSV", "headers": {"a": "b"}}),
+        ("inline", {"format": "CSV", "data": ""}),
+        ("inline", {"format": "CSV", "data": "x" * (MAX_INLINE_BYTES + 1)}),
+        ("inline", {"format": "Parquet", "data": "x"}),
+        ("dataset", {"name": "Other"}),
+        ("dataset", {"name": "other", "version": "newest"}),
+        ("dataset", {"name": "other", "namespace": "theirs"}),
+        ("sql", {"query": "select 1"}),
+        ("pvc", {"claimName": "data"}),
+    ],
+)
+def test_what_is_refused(kind: str, fields: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        spec(kind, **fields)
+
+
+def test_defaults() -> None:
+    dataset = spec("dataset", name="other").source.dataset
+    assert dataset is not None
+    assert dataset.version == "latest"

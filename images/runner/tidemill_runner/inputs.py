@@ -15,7 +15,7 @@ from typing import Any
 from tidemill.store.addresses import AllowedNetworks
 from tidemill_runner.failures import Failure
 from tidemill_runner.files.delivery import Delivery
-from tidemill_runner.files.dialect import declared
+from tidemill_runner.files.dialect import OPEN, Dialect, declared
 
 API_VERSION = "runner.tidemill.dev/v1"
 TASKS = ("Classification", "Regression")
@@ -52,6 +52,7 @@ class InlineSource:
 
     format: str
     data: bytes
+    csv: Dialect = OPEN
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class HttpSource:
     max_bytes: int
     secret: str | None
     allowed: AllowedNetworks
+    csv: Dialect = OPEN
 
 
 @dataclass(frozen=True)
@@ -213,7 +215,8 @@ def _prepare(prepare: Mapping[str, Any] | None) -> Prepare | None:
 def _source(source: Mapping[str, Any], cas: str) -> Source:
     match source.get("kind") or "S3":
         case "Inline":
-            return InlineSource(source["format"], base64.b64decode(source["data"], validate=True))
+            data = base64.b64decode(source["data"], validate=True)
+            return InlineSource(source["format"], data, declared(source.get("csv") or {}))
         case "Http":
             return HttpSource(
                 url=source["url"],
@@ -222,6 +225,7 @@ def _source(source: Mapping[str, Any], cas: str) -> Source:
                 max_bytes=int(source["maxBytes"]),
                 secret=source.get("secret"),
                 allowed=AllowedNetworks.parse(source.get("allowedNetworks") or ()),
+                csv=declared(source.get("csv") or {}),
             )
         case "Dataset":
             return DatasetVersion(source["name"], source["version"], source["manifest"], cas)

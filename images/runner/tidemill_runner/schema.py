@@ -201,5 +201,5 @@ def check_names(key: str, names: Iterable[str]) -> None:
 def _differ(detail: str) -> Failure:
     return Failure(
         "SchemasDiffer",
-        f"{detail}: deliver files with the same columns, or narrow spec.source.s3.prefix",
+        f"{detail}: deliver files with the same columns, or narrow the source to those that have",
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tidemill.api.v1alpha1.dataset import DatasetSpec, S3Source
-from tidemill.api.v1alpha1.sources import HttpSource
+from tidemill.api.v1alpha1.sources import HttpSource, InlineSource
 from tidemill.dataset.observe import inline_bytes, max_bytes, source_config
 from tidemill.store import layout
 from tidemill.store.config import StoreConfig
@@ -25,7 +25,8 @@ class Origin:
         source = self.spec.source
         if source.inline:
             data = base64.b64encode(inline_bytes(source.inline)).decode("ascii")
-            return {"kind": "Inline", "format": source.inline.format, "data": data}
+            written = _csv(source.inline)
+            return {"kind": "Inline", "format": source.inline.format, "data": data, **written}
         if source.http:
             return self._http(source.http)
         if source.dataset:
@@ -74,7 +75,12 @@ class Origin:
             "maxBytes": max_bytes(http),
             "secret": http.headers_ref.name if http.headers_ref else None,
             "allowedNetworks": list(self.allowed_networks),
+            **_csv(http),
         }
+
+
+def _csv(source: InlineSource | HttpSource) -> dict[str, Any]:
+    return source.model_dump(mode="json", by_alias=True, exclude_none=True, include={"csv"})
 
 
 def _s3(s3: S3Source, store: StoreConfig) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from tidemill_runner.failures import Failure
 
-FIELD = "spec.source.s3.csv"
+FIELD = "the source's csv"
 WORDS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 # So many rows tell which of two signs separates and which is a part of texts.
 SAMPLE_ROWS = 20

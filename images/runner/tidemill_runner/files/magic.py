@@ -15,7 +15,7 @@ _OTHERS = {
 }
 # These are letters, with which the name of a column may begin; binary data follow them.
 _LETTERS = {
-    b"PAR1": "Parquet: set spec.source.s3.format to Parquet",
+    b"PAR1": "Parquet: set the source's format to Parquet",
     b"PARE": "encrypted Parquet: deliver it decrypted",
     b"ORC": "ORC: deliver Parquet",
 }

@@ -105,7 +105,7 @@ class Text(io.RawIOBase):
             raise Failure(
                 "WrongEncoding",
                 f"{self._key}, line {line}: not {self._codec} "
-                f"(byte 0x{error.object[error.start]:02x}): correct spec.source.s3.csv.encoding",
+                f"(byte 0x{error.object[error.start]:02x}): correct the source's csv.encoding",
             ) from None
         self._lines += text.count("\n")
         return text.encode("utf-8")

@@ -24,7 +24,7 @@ class InlineOrigin:
 
     @property
     def delivery(self) -> Delivery:
-        return Delivery(self.source.format, PREFIX)
+        return Delivery(self.source.format, PREFIX, self.source.csv)
 
     def objects(self) -> list[ObjectInfo]:
         if digests.sha256_digest(self.source.data) != self.fingerprint:

@@ -98,7 +98,8 @@ class WebOrigin:
 
     @property
     def delivery(self) -> Delivery:
-        return Delivery(self.source.format, web.file_prefix(self.source.url))
+        prefix = web.file_prefix(self.source.url)
+        return Delivery(self.source.format, prefix, self.source.csv)
 
     def objects(self) -> list[ObjectInfo]:
         file = self._file()

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import ConfigDict, Field
 
 from tidemill.api.v1alpha1.checks import Checks, SchemaSpec
-from tidemill.api.v1alpha1.files import MAX_GLOBS, CsvDialect, Glob
+from tidemill.api.v1alpha1.files import CSV_ONLY, MAX_GLOBS, Csv, Glob
 from tidemill.api.v1alpha1.meta import CommonStatus, LocalObjectReference, Template
 from tidemill.api.v1alpha1.prepare import Prepare
 from tidemill.api.v1alpha1.sources import DatasetSource, HttpSource, InlineSource
@@ -22,14 +22,7 @@ ColumnType = Literal["Integer", "Float", "Boolean", "String", "Date", "Timestamp
 class S3Source(ApiModel):
     """Objects in a bucket of any S3-compatible store."""
 
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            rule(
-                "self.format == 'CSV' || !has(self.csv)",
-                "csv says how CSV is written: set format to CSV, or leave csv out",
-            )
-        )
-    )
+    model_config = ConfigDict(json_schema_extra=rules(CSV_ONLY))
 
     endpoint: Annotated[
         str | None,
@@ -66,9 +59,7 @@ class S3Source(ApiModel):
             "CSV and JSONLines may be compressed by gzip or zstd, which their first bytes show."
         ),
     ]
-    csv: Annotated[
-        CsvDialect | None, Field(description="How CSV is written, where it is not as usual.")
-    ] = None
+    csv: Csv = None
     include: Annotated[
         list[Glob] | None,
         Field(

@@ -86,3 +86,12 @@ class CsvDialect(ApiModel):
             description="Lines that begin with this character are left out. Default: none are.",
         ),
     ] = None
+
+
+Csv = Annotated[
+    CsvDialect | None, Field(description="How CSV is written, where it is not as usual.")
+]
+CSV_ONLY = rule(
+    "self.format == 'CSV' || !has(self.csv)",
+    "csv says how CSV is written: set format to CSV, or leave csv out",
+)

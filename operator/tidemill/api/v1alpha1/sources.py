@@ -2,8 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
+from tidemill.api.v1alpha1.files import CSV_ONLY, Csv
 from tidemill.api.v1alpha1.meta import LocalObjectReference
 from tidemill.api.v1alpha1.types import ApiModel, Digest, ObjectName, Quantity, rule, rules
 
@@ -13,7 +14,12 @@ MAX_INLINE_BYTES = 256 * 1024
 class InlineSource(ApiModel):
     """A small table in the spec itself."""
 
-    format: Annotated[Literal["CSV"], Field(description="Format of the data: CSV.")]
+    model_config = ConfigDict(json_schema_extra=rules(CSV_ONLY))
+
+    format: Annotated[
+        Literal["CSV", "JSONLines"], Field(description="Format of the data: CSV or JSONLines.")
+    ]
+    csv: Csv = None
     data: Annotated[
         str,
         Field(
@@ -34,6 +40,8 @@ class InlineSource(ApiModel):
 class HttpSource(ApiModel):
     """One file on a web server. Addresses outside of the public internet need the administrator."""
 
+    model_config = ConfigDict(json_schema_extra=rules(CSV_ONLY))
+
     url: Annotated[
         str,
         Field(
@@ -46,9 +54,10 @@ class HttpSource(ApiModel):
         ),
     ]
     format: Annotated[
-        Literal["CSV", "Parquet"],
-        Field(description="Format of the file: CSV (UTF-8) or Parquet."),
+        Literal["CSV", "JSONLines", "Parquet"],
+        Field(description="Format of the file: CSV, JSONLines or Parquet."),
     ]
+    csv: Csv = None
     checksum: Annotated[
         Digest | None,
         Field(

@@ -14,8 +14,11 @@ from tidemill_runner.failures import Failure
 from tidemill_runner.inputs import InlineSource
 
 
-def ingest(workshop: Workshop, data: bytes, fingerprint: str | None = None) -> dict[str, Any]:
-    source = {"kind": "Inline", "format": "CSV", "data": base64.b64encode(data).decode()}
+def ingest(
+    workshop: Workshop, data: bytes, fingerprint: str | None = None, **written: Any
+) -> dict[str, Any]:
+    encoded = base64.b64encode(data).decode()
+    source = {"kind": "Inline", "format": "CSV", "data": encoded, **written}
     seen = fingerprint or digests.sha256_digest(data)
     return workshop.ingest_from(source, seen, Path("none"))
 
@@ -34,6 +37,24 @@ def test_it_can_be_trained_on(workshop: Workshop) -> None:
     result = ingest(workshop, rows().encode())
     spec = classification(estimator=estimator(LOGISTIC))
     assert workshop.train(result, spec)["rows"]["train"] == 42
+
+
+@pytest.mark.parametrize(
+    ("data", "written"),
+    [
+        (b'{"a": 1, "b": 2.5}\n', {"format": "JSONLines"}),
+        (b"a;b\n1;2,5\n", {"csv": {"delimiter": ";", "decimal": ","}}),
+    ],
+    ids=["JSON lines", "a dialect"],
+)
+def test_it_is_read_as_it_is_written(
+    workshop: Workshop, data: bytes, written: dict[str, Any]
+) -> None:
+    columns = ingest(workshop, data, **written)["columns"]
+    assert [(column["name"], column["type"]) for column in columns] == [
+        ("a", "Integer"),
+        ("b", "Float"),
+    ]
 
 
 @pytest.mark.parametrize(

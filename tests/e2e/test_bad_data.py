@@ -40,12 +40,12 @@ class Bad:
 BAD = {
     "ragged-short-row": Bad(
         "RaggedRows",
-        ("/x.csv, row 3", "2 fields where the header has 3", "'2,0.5'", "complete the row"),
+        ("/x.csv, row 3", "2 fields where the first row has 3", "complete the row"),
         {"x.csv": "a,b,label\n1,0.5,up\n2,0.5\n3,0.5,up\n"},
     ),
     "ragged-long-row": Bad(
         "RaggedRows",
-        ("/x.csv, row 4", "4 fields where the header has 3", "quote fields"),
+        ("/x.csv, row 4", "4 fields where the first row has 3", "quote fields"),
         {"x.csv": f"{GOOD}3,0,5,up\n"},
     ),
     "latin-1": Bad(
@@ -53,10 +53,10 @@ BAD = {
         ("/x.csv, row 4", "column 'label'", "byte 0xe9", "iconv -t UTF-8"),
         {"x.csv": f"{GOOD}3,0.5,été\n".encode("latin-1")},
     ),
-    "utf-16": Bad(
-        "WrongEncoding",
-        ("/x.csv", "UTF-16", "convert it to UTF-8"),
-        {"x.csv": GOOD.encode("utf-16")},
+    "utf-16-without-a-mark": Bad(
+        "MalformedFile",
+        ("/x.csv", "zero byte", "csv.encoding where it is UTF-16"),
+        {"x.csv": GOOD.encode("utf-16-le")},
     ),
     "duplicate-columns": Bad(
         "DuplicateColumns",
@@ -79,7 +79,7 @@ BAD = {
     ),
     "a-column-missing-in-a-file": Bad(
         "SchemasDiffer",
-        ("'label'", "/one.csv", "not in", "/two.csv", "narrow spec.source.s3.prefix"),
+        ("'label'", "/one.csv", "not in", "/two.csv", "narrow the source"),
         {"one.csv": GOOD, "two.csv": "a,b\n1,2\n"},
     ),
     "a-column-of-another-type": Bad(

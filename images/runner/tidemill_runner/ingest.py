@@ -115,11 +115,13 @@ class Ingest:
         self, raw: Collected, made: Collected, manifest: Manifest, judgement: Judgement
     ) -> dict[str, Any]:
         """Write what belongs to the version, the manifest last, and say what it is."""
-        key = self._keep(manifest)
+        # The same rows may be judged again, by other checks: the newest judgement stands.
+        for name, data in judgement.documents.items():
+            self.store.put(name, data)
         facts = {
             "fingerprint": self.document.fingerprint,
             "version": manifest.digest,
-            "manifest": key,
+            "manifest": self._address(manifest),
             "rows": made.rows,
             "bytes": manifest.total_bytes,
             "objects": len(made.entries),
@@ -133,13 +135,16 @@ class Ingest:
             facts["from"] = self._keep(Manifest.of(raw.format, schema, raw.entries))
         identity = self.document.identity
         record = layout.record_key(identity.namespace, identity.name, manifest.digest)
-        self.store.create(record, digests.canonical_json({"v": 1, **facts}))
+        self.store.put(record, digests.canonical_json({"v": 1, **facts}))
+        self._keep(manifest)
         return {**facts, "columns": made.schema.summary()}
 
     def _keep(self, manifest: Manifest) -> str:
-        key = f"{self.document.manifests}{digests.hex_of(manifest.digest)}.jsonl"
-        self.store.create(key, manifest.to_bytes())
-        return key
+        self.store.create(self._address(manifest), manifest.to_bytes())
+        return self._address(manifest)
+
+    def _address(self, manifest: Manifest) -> str:
+        return f"{self.document.manifests}{digests.hex_of(manifest.digest)}.jsonl"
 
     def _folder(self, name: str) -> Path:
         folder = self.scratch / name

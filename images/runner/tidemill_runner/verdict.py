@@ -5,7 +5,7 @@ latest.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -44,11 +44,15 @@ class Rejection:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What was found of a version; `change` is None where there is none to compare with."""
+    """What was found of a version; `change` is None where there is none to compare with.
+
+    `documents` are what is to be kept of it, by their keys: `profile` and `report` are two.
+    """
 
     profile: str
     report: str
     why: str
+    documents: Mapping[str, bytes]
     change: Verdict | None = None
     reasons: tuple[str, ...] = ()
     rejection: Rejection | None = None
@@ -88,7 +92,7 @@ class Judge:
     now: Callable[[], datetime]
 
     def judge(self, schema: Schema, manifest: Manifest, files: Sequence[Path]) -> Judgement:
-        """Look at all rows; profile and report are in the store then. Raises Failure."""
+        """Look at all rows. Raises Failure."""
         described = _described(schema)
         plan = parse(self.document.schema or None, self.document.checks, described)
         with viewed(staged(files), files[0].parent, self.limits) as rows:
@@ -100,7 +104,6 @@ class Judge:
         identity, version = self.document.identity, manifest.digest
         profile_key = layout.profile_key(identity.namespace, identity.name, version)
         report_key = layout.report_key(identity.namespace, identity.name, version)
-        self.store.create(profile_key, profile.to_bytes())
         told = Description(
             name=f"{identity.namespace}/{identity.name}",
             version=version,
@@ -110,11 +113,14 @@ class Judge:
             checks=verdict.document(),
             previous=before.profile if before else None,
         )
-        self.store.create(report_key, page.render(told).encode())
         return Judgement(
             profile=profile_key,
             report=report_key,
             why=self.document.why,
+            documents={
+                profile_key: profile.to_bytes(),
+                report_key: page.render(told).encode(),
+            },
             change=change,
             reasons=reasons,
             rejection=rejection,

@@ -46,6 +46,14 @@ def test_a_delivery_that_fails_a_check_is_kept_and_rejected(workshop: Workshop) 
     assert record_of(workshop, result)["rejected"] == result["rejected"]
 
 
+def test_a_delivery_that_was_rejected_is_let_in_by_other_checks(workshop: Workshop) -> None:
+    workshop.deliver(a_csv=GOOD + "-1,b\n")
+    first = workshop.ingest(checks=[POSITIVE])
+    second = workshop.ingest(checks=[{**POSITIVE, "severity": "Warn"}])
+    assert first["version"] == second["version"]
+    assert "rejected" not in record_of(workshop, second)
+
+
 @pytest.mark.parametrize(
     ("change", "rejected"),
     [

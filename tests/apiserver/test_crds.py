@@ -99,7 +99,8 @@ def test_client_that_posts_without_validation_is_warned_by_name(
         pytest.param(
             "Dataset",
             {"source.s3.format": "JSON"},
-            'spec.source.s3.format: Unsupported value: "JSON": supported values: "CSV", "Parquet"',
+            'spec.source.s3.format: Unsupported value: "JSON": '
+            'supported values: "CSV", "JSONLines", "Parquet"',
             id="format",
         ),
         pytest.param(

@@ -144,7 +144,7 @@ def test_conditions_of_two_managers_merge_by_type(kubectl: Kubectl) -> None:
             "dataset.spec.source.s3",
             [
                 "bucket <string> -required- Bucket that holds the data.",
-                "format <string> -required- enum: CSV, Parquet Format of the objects",
+                "format <string> -required- enum: CSV, JSONLines, Parquet Format of the objects",
                 "Secret with the keys AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY",
             ],
         ),

@@ -7,49 +7,20 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.apiserver import dataset_rules
 from tests.apiserver.crd_objects import DIGEST, PLURALS, minimal
 from tests.apiserver.kubectl import Kubectl, RefusedError
 
 CRDS = Path(__file__).parents[2] / "crds"
 URI = "s3://tidemill/models/demo/elec2/0a/"
 
-SOURCE = "exactly one source must be set: s3, inline, http or dataset"
-INLINE = "data holds more than 256 KiB: deliver it to a bucket"
 COLUMN = "column names the time column: it is needed with by: Time and only there"
 ESTIMATOR = "exactly one estimator must be set: sklearn"
 MODEL = "exactly one model must be named: run, or uri with digest"
 PAIR = "uri and digest are set together"
 
 RULES = [
-    pytest.param("Dataset", {}, {"source": {}}, SOURCE, id="no source"),
-    pytest.param(
-        "Dataset",
-        {"source": {"inline": {"format": "CSV", "data": "a\n1\n"}}},
-        {"source.inline": {"format": "CSV", "data": "a\n1\n"}},
-        SOURCE,
-        id="bucket and data",
-    ),
-    pytest.param(
-        "Dataset",
-        {"source": {"http": {"url": "https://x.example/a.csv?b=c", "format": "CSV"}}},
-        {"source.http": {"url": "https://x.example/a.csv", "format": "CSV"}},
-        SOURCE,
-        id="bucket and URL",
-    ),
-    pytest.param(
-        "Dataset",
-        {"source": {"dataset": {"name": "other"}}},
-        {"source": {"dataset": {"name": "o"}, "inline": {"format": "CSV", "data": "a"}}},
-        SOURCE,
-        id="Dataset and data",
-    ),
-    pytest.param(
-        "Dataset",
-        {"source": {"inline": {"format": "CSV", "data": "\u00fc" * 131_072}}},
-        {"source": {"inline": {"format": "CSV", "data": "\u00fc" * 131_073}}},
-        INLINE,
-        id="few characters, many bytes",
-    ),
+    *dataset_rules.RULES,
     pytest.param(
         "TrainingRun",
         {"split": {"by": "Time", "column": "day"}},

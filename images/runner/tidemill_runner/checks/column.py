@@ -16,19 +16,35 @@ SQL_TYPES = {
     ColumnType.TIMESTAMP: "TIMESTAMP WITH TIME ZONE",
 }
 ORDERED = (ColumnType.INTEGER, ColumnType.FLOAT, ColumnType.DATE, ColumnType.TIMESTAMP)
+INFINITY = "'infinity'::DOUBLE"
 MOMENTS = (ColumnType.DATE, ColumnType.TIMESTAMP)
 
 
 def present(column: Column) -> str:
-    """The condition that a row has a value; never NULL."""
+    """The condition that a row has a value: true, or else false or NULL.
+
+    DuckDB orders NaN above infinity; comparing is several times cheaper to plan than asking.
+    """
     name = identifier(column.name)
     match column.type:
         case ColumnType.FLOAT:
-            return f"({name} IS NOT NULL AND NOT isnan({name}::DOUBLE))"
+            return f"{value(column)} <= {INFINITY}"
         case ColumnType.TIMESTAMP:
-            return f"({name} IS NOT NULL AND isfinite({name}))"
+            return f"isfinite({name})"
         case _:
-            return f"({name} IS NOT NULL)"
+            return f"{name} IS NOT NULL"
+
+
+def absent(column: Column) -> str:
+    """The condition that a row has no value; never NULL."""
+    name = identifier(column.name)
+    match column.type:
+        case ColumnType.FLOAT:
+            return f"({name} IS NULL OR {value(column)} > {INFINITY})"
+        case ColumnType.TIMESTAMP:
+            return f"({name} IS NULL OR NOT isfinite({name}))"
+        case _:
+            return f"{name} IS NULL"
 
 
 def value(column: Column) -> str:

@@ -151,7 +151,7 @@ class _Declared:
         else:
             part = "maxNullFraction"
         label = replace(self._label(part, "are missing"), allowed=Decimal(allowed))
-        yield RowRule(label, "TRUE", columns.present(column))
+        yield RowRule(label, "TRUE", columns.absent(column))
 
     def _bounds(self, column: Column) -> Iterator[Rule]:
         low = self._bound("min", column)
@@ -161,16 +161,26 @@ class _Declared:
                 "min", f"no value lies between {self.spec['min']} and {self.spec['max']} (max)"
             )
         value, judged = columns.value(column), columns.present(column)
-        for part, limit, sign, infinite, fault in (
-            ("min", low, ">=", "<> 'infinity'::DOUBLE", "are below it"),
-            ("max", high, "<=", "<> '-infinity'::DOUBLE", "are above it"),
-        ):
-            if limit is None:
-                continue
-            ok = f"({value}) {sign} {bound.literal(limit)}"
-            if column.type is ColumnType.FLOAT:
-                ok = f"{ok} AND {value} {infinite}"
-            yield RowRule(self._label(part, fault), judged, ok)
+        floats = column.type is ColumnType.FLOAT
+        if low is not None:
+            violated = f"({value}) < {bound.literal(low)}"
+            if floats:
+                violated = f"({violated} OR {value} = {columns.INFINITY})"
+            yield RowRule(
+                self._label("min", "are below it or infinite" if floats else "are below it"),
+                judged,
+                violated,
+            )
+        if high is not None:
+            violated = f"({value}) > {bound.literal(high)}"
+            if floats:
+                # A NaN is above every number, too.
+                violated = f"({violated} AND {judged} OR {value} = '-infinity'::DOUBLE)"
+            yield RowRule(
+                self._label("max", "are above it or infinite" if floats else "are above it"),
+                judged,
+                violated,
+            )
 
     def _bound(self, part: str, column: Column) -> bound.Value | None:
         text = self.spec.get(part)
@@ -213,20 +223,20 @@ class _Declared:
         for part in given:
             wanted = self.spec[part]
             if part == "regex":
-                ok, fault = self._regex(value, wanted), "do not match it"
+                violated, fault = self._mismatch(value, wanted), "do not match it"
             elif part == "minLength":
-                ok, fault = f"length({value}) >= {int(wanted)}", "are shorter"
+                violated, fault = f"length({value}) < {int(wanted)}", "are shorter"
             else:
-                ok, fault = f"length({value}) <= {int(wanted)}", "are longer"
-            yield RowRule(self._label(part, fault), judged, ok)
+                violated, fault = f"length({value}) > {int(wanted)}", "are longer"
+            yield RowRule(self._label(part, fault), judged, violated)
 
-    def _regex(self, value: str, pattern: str) -> str:
+    def _mismatch(self, value: str, pattern: str) -> str:
         try:
             self.connection.execute("SELECT regexp_full_match('', ?::VARCHAR)", [pattern])
         except duckdb.Error as error:
             told = str(error).strip().splitlines()[0].partition(": ")[2]
             raise self._invalid("regex", f"RE2 refuses it: {told}") from None
-        return f"regexp_full_match({value}, {bound.literal(pattern)})"
+        return f"NOT regexp_full_match({value}, {bound.literal(pattern)})"
 
     def _label(self, part: str, fault: str) -> Label:
         name = self.spec["name"]

@@ -39,11 +39,11 @@ class Stated:
 
 @dataclass(frozen=True)
 class RowRule:
-    """Judged in each row: `judged` and `ok` are conditions in SQL; `ok` is not NULL if judged."""
+    """Judged in each row: both are conditions in SQL, and what is not judged does not violate."""
 
     label: Label
     judged: str
-    ok: str
+    violated: str
 
 
 @dataclass(frozen=True)

@@ -156,7 +156,7 @@ def _conditions(rule: RowRule | Member | Expression, sql: _Sql) -> tuple[str, st
     """When a row is judged, when it violates, when it could not be computed."""
     match rule:
         case RowRule():
-            return rule.judged, f"{rule.judged} AND NOT ({rule.ok})", _NEVER
+            return rule.judged, rule.violated, _NEVER
         case Member():
             value = f"({rule.value})"
             known = f"{value} IN ({', '.join(rule.literals)})"

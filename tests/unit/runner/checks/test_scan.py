@@ -85,8 +85,7 @@ def test_two_thousand_columns_in_one_scan() -> None:
     assert [(o.column, o.violations, o.where) for o in bad] == [
         (f"c{n}", 1, (("a.csv", 1),)) for n in range(1, count, 2)
     ]
-    assert len(recorder.statements) == 2
-    assert recorder.scans() == 2
+    assert [statement.count(" FROM ") for statement in recorder.statements] == [1, 1]
 
 
 def test_nothing_is_read_for_what_the_schema_tells() -> None:

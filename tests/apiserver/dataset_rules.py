@@ -1,0 +1,128 @@
+"""The rules of a Dataset across fields: what is taken, what is refused, what is then said."""
+
+from typing import Any
+
+import pytest
+
+SOURCE = "exactly one source must be set: s3, inline, http or dataset"
+INLINE = "data holds more than 256 KiB: deliver it to a bucket"
+CSV_ONLY = "csv says how CSV is written: set format to CSV, or leave csv out"
+KIND = (
+    "exactly one kind must be set: rowCount, expression, unique, freshness, monotonic "
+    "or duplicateRows"
+)
+WHOLE = "rowCount and freshness hold or do not: they take no maxViolationFraction"
+ENFORCE = "mode Enforce needs columns: with none declared all data would be refused"
+GAPS = "maxNullFraction allows gaps that nullable: false forbids: leave one of them out"
+LENGTHS = "minLength is above maxLength: no text could be both"
+BOUNDS = "min, max or both must be set"
+COUNTS = "min is above max: no number of rows could be both"
+FRESH = {"freshness": {"column": "ts", "maxAge": "1d"}}
+
+
+def case(good: dict[str, Any], bad: dict[str, Any], message: str, name: str) -> Any:
+    return pytest.param("Dataset", good, bad, message, id=name)
+
+
+def inline(data: str, **more: Any) -> dict[str, Any]:
+    return {"source": {"inline": {"format": "CSV", "data": data, **more}}}
+
+
+def csv(**signs: str) -> dict[str, Any]:
+    return {"source.s3.csv": signs}
+
+
+def check(**asked: Any) -> dict[str, Any]:
+    return {"checks": [{"name": "x", **asked}]}
+
+
+def column(**asked: Any) -> dict[str, Any]:
+    return {"schema": {"columns": [{"name": "a", **asked}]}}
+
+
+RULES = [
+    case({}, {"source": {}}, SOURCE, "no source"),
+    case(
+        inline("a\n1\n"),
+        {"source.inline": {"format": "CSV", "data": "a\n1\n"}},
+        SOURCE,
+        "bucket and data",
+    ),
+    case(
+        {"source": {"http": {"url": "https://x.example/a.csv?b=c", "format": "CSV"}}},
+        {"source.http": {"url": "https://x.example/a.csv", "format": "CSV"}},
+        SOURCE,
+        "bucket and URL",
+    ),
+    case(
+        {"source": {"dataset": {"name": "other"}}},
+        {"source": {"dataset": {"name": "o"}, "inline": {"format": "CSV", "data": "a"}}},
+        SOURCE,
+        "Dataset and data",
+    ),
+    case(
+        inline("\u00fc" * 131_072),
+        inline("\u00fc" * 131_073),
+        INLINE,
+        "few characters, many bytes",
+    ),
+    case(
+        csv(delimiter=";"),
+        {"source.s3.format": "Parquet", **csv(delimiter=";")},
+        CSV_ONLY,
+        "dialect of Parquet",
+    ),
+    case(
+        inline("a\n1\n", csv={"decimal": ","}),
+        inline("{}", csv={"decimal": ","}, format="JSONLines"),
+        CSV_ONLY,
+        "dialect of JSON lines",
+    ),
+    case(
+        csv(delimiter="|", quote="'"),
+        csv(delimiter="|", quote="|"),
+        "delimiter and quote must be different characters",
+        "delimiter as quote",
+    ),
+    case(
+        csv(comment="#"),
+        csv(comment="%", quote="%"),
+        "comment and quote must be different characters",
+        "comment as quote",
+    ),
+    case(
+        csv(comment="#", delimiter=";"),
+        csv(comment=";", delimiter=";"),
+        "comment and delimiter must be different characters",
+        "comment as delimiter",
+    ),
+    case(
+        {"schema": {"mode": "Enforce", "columns": [{"name": "a"}]}},
+        {"schema": {"mode": "Enforce"}},
+        ENFORCE,
+        "nothing to enforce",
+    ),
+    case(
+        column(maxNullFraction="0.1", nullable=True),
+        column(maxNullFraction="0.1", nullable=False),
+        GAPS,
+        "gaps that may not be",
+    ),
+    case(column(minLength=1, maxLength=1), column(minLength=2, maxLength=1), LENGTHS, "lengths"),
+    case(check(rowCount={"min": 1}), check(rowCount={}), BOUNDS, "no number of rows"),
+    case(
+        check(rowCount={"min": 1, "max": 1}),
+        check(rowCount={"min": 2, "max": 1}),
+        COUNTS,
+        "numbers of rows",
+    ),
+    case(check(expression="a > 0"), check(), KIND, "no check"),
+    case(check(duplicateRows={}), check(duplicateRows={}, expression="a > 0"), KIND, "two checks"),
+    case(
+        check(expression="a > 0", maxViolationFraction="0.1"),
+        check(rowCount={"min": 1}, maxViolationFraction="0.1"),
+        WHOLE,
+        "a part of a number of rows",
+    ),
+    case(check(**FRESH), check(maxViolationFraction="0.1", **FRESH), WHOLE, "a part of freshness"),
+]

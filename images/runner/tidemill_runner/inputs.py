@@ -103,6 +103,7 @@ class IngestInput:
     prepare: Prepare | None = None
     schema: Mapping[str, Any] = field(default_factory=dict)
     checks: tuple[Mapping[str, Any], ...] = ()
+    describe: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def sensitive(self) -> frozenset[str]:
@@ -205,6 +206,7 @@ def _ingest(document: Mapping[str, Any]) -> IngestInput:
         prepare=_prepare(document.get("prepare")),
         schema=document.get("schema") or {},
         checks=tuple(document.get("checks") or ()),
+        describe=document.get("describe") or {},
     )
 
 

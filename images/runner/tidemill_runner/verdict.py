@@ -97,7 +97,9 @@ class Judge:
         plan = parse(self.document.schema or None, self.document.checks, described)
         with viewed(staged(files), files[0].parent, self.limits) as rows:
             verdict = checking.judge(run(rows, plan, self.now()))
-            profile = measure.measure(rows, described, self.document.sensitive)
+            profile = measure.measure(
+                rows, described, self.document.sensitive, _grouping(self.document.describe)
+            )
         before = self._before(manifest)
         change, reasons = self._changes(before, schema, profile)
         rejection = _failed(verdict) or self._broken(change, reasons)
@@ -112,6 +114,7 @@ class Judge:
             profile=profile,
             checks=verdict.document(),
             previous=before.profile if before else None,
+            references=_references(self.document.describe),
         )
         return Judgement(
             profile=profile_key,
@@ -168,6 +171,19 @@ class Judge:
 
 def _failed(verdict: checking.Verdict) -> Rejection | None:
     return Rejection("ChecksFailed", verdict.message()) if verdict.rejected else None
+
+
+def _grouping(describe: Mapping[str, Any]) -> measure.Grouping:
+    columns = tuple(group["column"] for group in describe.get("groups") or ())
+    return measure.Grouping(columns, describe.get("label"))
+
+
+def _references(describe: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    return {
+        group["column"]: {one["value"]: float(one["share"]) for one in group["reference"]}
+        for group in describe.get("groups") or ()
+        if group.get("reference")
+    }
 
 
 def _described(schema: Schema) -> Schema:

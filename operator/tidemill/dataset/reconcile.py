@@ -201,7 +201,7 @@ class DatasetReconciler:
 def _asked(spec: DatasetSpec) -> dict[str, Any]:
     """Say what is asked of the rows, for the input document."""
     document = spec.model_dump(
-        mode="json", by_alias=True, exclude_none=True, include={"schema_", "checks"}
+        mode="json", by_alias=True, exclude_none=True, include={"schema_", "checks", "describe"}
     )
     if spec.prepare:
         seconds = parse_duration(spec.prepare.deadline).total_seconds()

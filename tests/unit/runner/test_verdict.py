@@ -165,3 +165,33 @@ def test_a_model_learns_what_was_prepared(workshop: Workshop) -> None:
     result = workshop.ingest(prepare={"sql": sql, "seconds": 60})
     trained = workshop.train(result, classification(target="site"))
     assert trained["features"] == ["load", "square"]
+
+
+def test_groups_are_told_with_what_was_declared(workshop: Workshop) -> None:
+    workshop.deliver(a_csv="site,label\n" + "a,up\na,down\na,up\nb,up\n" * 50)
+    groups = [{"column": "site", "reference": [{"value": "a", "share": "0.5"}]}]
+    result = workshop.ingest(describe={"groups": groups, "label": "label"})
+    page = workshop.store.objects[result["report"]].decode()
+    assert "<h2>Groups</h2>" in page
+    assert "75.0%" in page
+    assert ">over<" in page
+    assert "label = up" in page
+
+
+@pytest.mark.parametrize(
+    ("describe", "tells"),
+    [
+        ({"groups": [{"column": "sight"}]}, "'sight'"),
+        ({"groups": [{"column": "site"}], "label": "lable"}, "'lable'"),
+        ({"groups": [{"column": "secret"}]}, "sensitive"),
+    ],
+    ids=["no such column", "no such label", "sensitive"],
+)
+def test_groups_that_cannot_be_told_are_refused(
+    workshop: Workshop, describe: dict[str, Any], tells: str
+) -> None:
+    workshop.deliver(a_csv="site,secret\n" + "a,x\n" * 30)
+    schema = {"columns": [{"name": "secret", "sensitive": True}]}
+    with pytest.raises(Failure, match=tells) as failed:
+        workshop.ingest(describe=describe, schema=schema)
+    assert failed.value.message.startswith("spec.describe")

@@ -99,17 +99,18 @@ def _check(grouping: Grouping, schema: Schema, sensitive: frozenset[str]) -> Non
     for name in (*grouping.columns, *([grouping.label] if grouping.label else [])):
         column = schema.column(name)
         if column is None:
-            raise Failure("SpecInvalid", f"groups: the data set has no column {name!r}")
+            raise Failure("SpecInvalid", f"spec.describe: the data set has no column {name!r}")
         if name in sensitive:
             raise Failure(
                 "SpecInvalid",
-                f"groups: column {name!r} is sensitive and its values would be in the report: "
-                "leave it out, or do not mark it as sensitive",
+                f"spec.describe: column {name!r} is sensitive and its values would be in the "
+                "report: leave it out, or do not mark it as sensitive",
             )
         if column.type not in COUNTED:
             raise Failure(
                 "SpecInvalid",
-                f"groups: column {name!r} is {column.type}, which has no groups: leave it out",
+                f"spec.describe: column {name!r} is {column.type}, which has no groups: "
+                "leave it out",
             )
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import ConfigDict, Field
 
 from tidemill.api.v1alpha1.checks import Checks, SchemaSpec
+from tidemill.api.v1alpha1.describe import Describe
 from tidemill.api.v1alpha1.files import CSV_ONLY, MAX_GLOBS, Csv, Glob
 from tidemill.api.v1alpha1.meta import CommonStatus, LocalObjectReference, Template
 from tidemill.api.v1alpha1.prepare import Prepare
@@ -153,6 +154,9 @@ class DatasetSpec(ApiModel):
         Field(alias="schema", description="Which columns there must be, and what they are like."),
     ] = None
     checks: Checks | None = None
+    describe: Annotated[
+        Describe | None, Field(description="What the report tells beside the columns.")
+    ] = None
     pin: Annotated[
         Literal["Copy"],
         Field(description="Copy: each version is copied into content-addressed storage."),

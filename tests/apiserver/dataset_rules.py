@@ -8,14 +8,15 @@ SOURCE = "exactly one source must be set: s3, inline, http or dataset"
 INLINE = "data holds more than 256 KiB: deliver it to a bucket"
 CSV_ONLY = "csv says how CSV is written: set format to CSV, or leave csv out"
 KIND = (
-    "exactly one kind must be set: rowCount, expression, unique, freshness, monotonic "
-    "or duplicateRows"
+    "exactly one kind must be set: rowCount, expression, unique, freshness, monotonic, "
+    "duplicateRows or distribution"
 )
 WHOLE = "rowCount and freshness hold or do not: they take no maxViolationFraction"
 ENFORCE = "mode Enforce needs columns: with none declared all data would be refused"
 GAPS = "maxNullFraction allows gaps that nullable: false forbids: leave one of them out"
 LENGTHS = "minLength is above maxLength: no text could be both"
 BOUNDS = "min, max or both must be set"
+EFFECT = "effect is below 0.1: so little is not told from nothing"
 COUNTS = "min is above max: no number of rows could be both"
 FRESH = {"freshness": {"column": "ts", "maxAge": "1d"}}
 
@@ -125,4 +126,10 @@ RULES = [
         "a part of a number of rows",
     ),
     case(check(**FRESH), check(maxViolationFraction="0.1", **FRESH), WHOLE, "a part of freshness"),
+    case(
+        check(distribution={"effect": "0.1"}),
+        check(distribution={"effect": "0.09"}),
+        EFFECT,
+        "an effect too small",
+    ),
 ]

@@ -13,6 +13,7 @@ from typing import Any
 
 from tidemill.store import errors, layout
 from tidemill.store.manifest import Manifest
+from tidemill_runner.checks import distribution
 from tidemill_runner.checks import verdict as checking
 from tidemill_runner.checks.parse import parse
 from tidemill_runner.checks.run import run
@@ -96,12 +97,14 @@ class Judge:
         described = _described(schema)
         plan = parse(self.document.schema or None, self.document.checks, described)
         with viewed(staged(files), files[0].parent, self.limits) as rows:
-            verdict = checking.judge(run(rows, plan, self.now()))
+            outcomes = run(rows, plan, self.now())
             profile = measure.measure(
                 rows, described, self.document.sensitive, _grouping(self.document.describe)
             )
         before = self._before(manifest)
-        change, reasons = self._changes(before, schema, profile)
+        comparison = compare.compare(before.profile, profile) if before else None
+        verdict = checking.judge([*outcomes, *distribution.judged(plan, comparison)])
+        change, reasons = self._changes(before, schema, comparison)
         rejection = _failed(verdict) or self._broken(change, reasons)
         identity, version = self.document.identity, manifest.digest
         profile_key = layout.profile_key(identity.namespace, identity.name, version)
@@ -131,11 +134,10 @@ class Judge:
         )
 
     def _changes(
-        self, before: _Before | None, schema: Schema, profile: Profile
+        self, before: _Before | None, schema: Schema, comparison: compare.Comparison | None
     ) -> tuple[Verdict | None, tuple[str, ...]]:
-        if before is None:
+        if before is None or comparison is None:
             return None, ()
-        comparison = compare.compare(before.profile, profile)
         change, reasons = classify.classify(before.schema, schema, comparison)
         log.info("against the version before: %s; %s", change, "; ".join(reasons) or "no change")
         return change, reasons[:MAX_REASONS]

@@ -167,6 +167,44 @@ def test_a_model_learns_what_was_prepared(workshop: Workshop) -> None:
     assert trained["features"] == ["load", "square"]
 
 
+MOVED = "load,site\n" + "".join(f"{n % 40 + 20},{'ab'[n % 2]}\n" for n in range(400))
+LIKE_BEFORE: dict[str, Any] = {
+    "name": "like-before",
+    "distribution": {"against": "Previous", "effect": "0.2"},
+}
+
+
+@pytest.mark.parametrize(
+    ("asked", "rejected"),
+    [
+        pytest.param({}, True, id="all columns"),
+        pytest.param({"columns": ["load"]}, True, id="the one that moved"),
+        pytest.param({"columns": ["site"]}, False, id="one that has not"),
+        pytest.param({"effect": "0.9"}, False, id="not far enough"),
+    ],
+)
+def test_a_distribution_must_be_as_it_was(
+    workshop: Workshop, asked: dict[str, Any], rejected: bool
+) -> None:
+    workshop.deliver(a_csv=GOOD)
+    check = {**LIKE_BEFORE, "distribution": {**LIKE_BEFORE["distribution"], **asked}}
+    first = workshop.ingest(checks=[check])
+    assert first["checkCounts"] == {"passed": 1, "failed": 0, "warned": 0}
+    workshop.deliver(a_csv=MOVED)
+    second = workshop.ingest(checks=[check], previous=first["version"])
+    assert ("rejected" in second) is rejected
+    if rejected:
+        assert "spec.checks[0].distribution" in second["rejected"]["message"]
+        assert "'load' by 0.5" in second["rejected"]["message"]
+
+
+def test_a_distribution_of_a_column_that_is_not_there_is_refused(workshop: Workshop) -> None:
+    workshop.deliver(a_csv=GOOD)
+    check = {"name": "x", "distribution": {"columns": ["lod"]}}
+    with pytest.raises(Failure, match=r"spec\.checks\[0\]\.distribution\.columns\[0\].*'load'"):
+        workshop.ingest(checks=[check])
+
+
 def test_groups_are_told_with_what_was_declared(workshop: Workshop) -> None:
     workshop.deliver(a_csv="site,label\n" + "a,up\na,down\na,up\nb,up\n" * 50)
     groups = [{"column": "site", "reference": [{"value": "a", "share": "0.5"}]}]

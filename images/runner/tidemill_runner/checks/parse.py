@@ -14,6 +14,7 @@ from tidemill_runner.checks import column as columns
 from tidemill_runner.checks import declared
 from tidemill_runner.checks.expression import Compiler, Refused
 from tidemill_runner.checks.rule import (
+    Distribution,
     Expression,
     Freshness,
     Label,
@@ -29,7 +30,16 @@ from tidemill_runner.schema import Column, ColumnType, Schema
 
 Spec = Mapping[str, Any]
 _PREFIX = "__value_"
-_KINDS = ("rowCount", "expression", "unique", "freshness", "monotonic", "duplicateRows")
+_KINDS = (
+    "rowCount",
+    "expression",
+    "unique",
+    "freshness",
+    "monotonic",
+    "duplicateRows",
+    "distribution",
+)
+DEFAULT_EFFECT = "0.2"
 
 
 def parse(spec_schema: Spec | None, spec_checks: Sequence[Spec], schema: Schema) -> Plan:
@@ -76,6 +86,8 @@ class _Check:
                 return self._freshness(wanted)
             case "monotonic":
                 return self._monotonic(wanted)
+            case "distribution":
+                return self._distribution(wanted)
             case _:
                 return self._duplicate_rows()
 
@@ -122,6 +134,13 @@ class _Check:
         fault = "are below the one before" if grows else "are above the one before"
         label = self._label(f"{fault}, or equal" if wanted.get("strict") else fault, column)
         return Order(label, columns.value(column), columns.present(column), f"v {wrong} before")
+
+    def _distribution(self, wanted: Spec) -> Rule:
+        named = wanted.get("columns") or ()
+        found = [self._column(name, f"columns[{place}]") for place, name in enumerate(named)]
+        label = self._label("moved from the version in use")
+        effect = float(wanted.get("effect") or DEFAULT_EFFECT)
+        return Distribution(label, effect, tuple(column.name for column in found))
 
     def _duplicate_rows(self) -> Rule:
         for column in self.schema.columns:

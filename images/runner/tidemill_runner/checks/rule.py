@@ -102,8 +102,17 @@ class Order:
     wrong: str
 
 
+@dataclass(frozen=True)
+class Distribution:
+    """Columns that must not move by `effect` from the version in use; all where none is named."""
+
+    label: Label
+    effect: float
+    columns: tuple[str, ...]
+
+
 InScan = RowRule | Member | Expression | RowCount | Freshness
-Rule = Stated | InScan | Repeats | Order
+Rule = Stated | InScan | Repeats | Order | Distribution
 
 
 @dataclass(frozen=True)

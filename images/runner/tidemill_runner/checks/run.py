@@ -6,15 +6,19 @@ import duckdb
 
 from tidemill_runner.checks import neighbours
 from tidemill_runner.checks.outcome import Outcome, stated
-from tidemill_runner.checks.rule import Order, Plan, Repeats, Rule, Stated
+from tidemill_runner.checks.rule import Distribution, Order, Plan, Repeats, Rule, Stated
 from tidemill_runner.checks.scan import Scan
 from tidemill_runner.failures import Failure
 
 
 def run(connection: duckdb.DuckDBPyConnection, plan: Plan, now: datetime) -> tuple[Outcome, ...]:
-    """The outcome of each rule, in the order of the plan; raises Failure. `now` has a zone."""
+    """The outcome of each rule on rows, in the order of the plan; raises Failure.
+
+    `now` has a zone. Rules on distributions are judged by profiles (see `distribution`).
+    """
     found: dict[int, Outcome] = {}
-    numbered = list(enumerate(plan.rules))
+    every = enumerate(plan.rules)
+    numbered = [(p, rule) for p, rule in every if not isinstance(rule, Distribution)]
     with_others = [(p, rule) for p, rule in numbered if isinstance(rule, Repeats | Order)]
     in_scan = [(p, rule) for p, rule in numbered if not isinstance(rule, Stated | Repeats | Order)]
     for position, rule in numbered:

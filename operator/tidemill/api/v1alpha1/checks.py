@@ -222,7 +222,50 @@ class DuplicateRows(ApiModel):
     """No two rows may be equal in all columns."""
 
 
-_KINDS = ("rowCount", "expression", "unique", "freshness", "monotonic", "duplicateRows")
+class Distribution(ApiModel):
+    """Columns must be distributed as in the version in use."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "double(self.effect) >= 0.1",
+                "effect is below 0.1: so little is not told from nothing",
+            )
+        )
+    )
+
+    against: Annotated[
+        Literal["Previous"],
+        Field(description="Previous: the version in use; without one it holds."),
+    ] = "Previous"
+    effect: Annotated[
+        Fraction,
+        Field(
+            description="The distance from which on a column has moved: Kolmogorov-Smirnov's D of "
+            "numbers, Jensen-Shannon's of categories, both from 0 to 1. 0.12 is a shift by 0.3 "
+            "standard deviations. What chance explains at these numbers of rows never counts."
+        ),
+    ] = "0.2"
+    columns: Annotated[
+        list[ColumnName] | None,
+        Field(
+            min_length=1,
+            max_length=MAX_COLUMNS,
+            description="The columns; default all whose distributions are known.",
+            json_schema_extra={"x-kubernetes-list-type": "set"},
+        ),
+    ] = None
+
+
+_KINDS = (
+    "rowCount",
+    "expression",
+    "unique",
+    "freshness",
+    "monotonic",
+    "duplicateRows",
+    "distribution",
+)
 _WHOLE = ("rowCount", "freshness")
 
 
@@ -278,6 +321,10 @@ class Check(ApiModel):
     ] = None
     duplicate_rows: Annotated[
         DuplicateRows | None, Field(description="No two rows may be equal in all columns.")
+    ] = None
+    distribution: Annotated[
+        Distribution | None,
+        Field(description="Columns must be distributed as in the version in use."),
     ] = None
 
 

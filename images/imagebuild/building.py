@@ -42,7 +42,7 @@ def read_sources(root: Path, *, with_programs: bool) -> Sources:
 def cluster_program(root: Path, name: str) -> Path:
     """A program that the local cluster's build makes from a pinned Go module."""
     command = ["python3", str(root / "tests/cluster/build.py")]
-    for arguments in ([], ["--print", name]):
+    for arguments in ([name], ["--print", name]):
         done = subprocess.run(
             [*command, *arguments], stdout=subprocess.PIPE, text=True, check=False
         )

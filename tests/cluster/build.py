@@ -11,10 +11,14 @@ from localcluster.failure import ClusterError, run
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     programs = [name for component in pins.COMPONENTS for name in component.programs]
+    parser.add_argument("programs", metavar="PROGRAM", nargs="*", help="default: all of them")
     parser.add_argument("--print", metavar="PROGRAM", choices=programs, help="print a path")
-    wanted = parser.parse_args().print
+    options = parser.parse_args()
+    if unknown := set(options.programs) - set(programs):
+        parser.error(f"no such program: {', '.join(sorted(unknown))}")
+    wanted = options.print
     if wanted is None:
-        print(build(layout.cache()))
+        print(build(layout.cache(), pins.components_of(options.programs)))
         return 0
     path = layout.programs() / wanted
     if not path.exists():

@@ -7,6 +7,7 @@ architecture names the folder of the built programs, so equal pins are built onc
 
 import hashlib
 import platform
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,6 +89,12 @@ COMPONENTS = (
     Component("kwok", ("kwok",), about=75, needed=False),
 )
 NEEDED = tuple(component for component in COMPONENTS if component.needed)
+
+
+def components_of(programs: Collection[str]) -> tuple[Component, ...]:
+    """Those that some programs come from; all where none is named."""
+    wanted = set(programs)
+    return tuple(one for one in COMPONENTS if not wanted or wanted & set(one.programs))
 
 
 def digest(component: Component, machine: str | None = None) -> str:

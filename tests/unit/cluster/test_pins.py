@@ -70,3 +70,16 @@ def test_kubernetes_is_replaced_by_one_version() -> None:
     assert len(replaced) == 33
     assert all(old == new for old, new, _ in replaced)
     assert {version for _, _, version in replaced} == {pins.KUBERNETES.replace("v1", "v0", 1)}
+
+
+@pytest.mark.parametrize(
+    ("programs", "names"),
+    [
+        (["minio"], ["minio"]),
+        (["kubectl", "kubelet", "ctr"], ["kubernetes", "containerd"]),
+        ([], [component.name for component in COMPONENTS]),
+    ],
+    ids=["one", "several of one component", "all"],
+)
+def test_only_what_is_asked_for_is_built(programs: list[str], names: list[str]) -> None:
+    assert [component.name for component in pins.components_of(programs)] == names

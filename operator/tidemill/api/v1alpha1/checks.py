@@ -120,7 +120,7 @@ class SchemaSpec(ApiModel):
     model_config = ConfigDict(
         json_schema_extra=rules(
             rule(
-                "self.mode == 'Infer' || size(self.columns) > 0",
+                "self.mode == 'Infer' || (has(self.columns) && size(self.columns) > 0)",
                 "mode Enforce needs columns: with none declared all data would be refused",
             )
         )

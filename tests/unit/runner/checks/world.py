@@ -44,9 +44,11 @@ class World:
         self.connection.execute(f"CREATE TABLE staged ({', '.join(typed)})")
         self.connection.execute("CREATE VIEW rows AS FROM staged")
         rows = list(zip(*columns.values(), strict=True)) if columns else []
-        marks = ", ".join("?" * len(typed))
-        for row, place in zip(rows, self.places, strict=True):
-            self.connection.execute(f"INSERT INTO staged VALUES ({marks})", [*row, *place])  # noqa: S608
+        placed = [(*row, *place) for row, place in zip(rows, self.places, strict=True)]
+        if placed:
+            marks = ", ".join(["(" + ", ".join("?" * len(typed)) + ")"] * len(placed))
+            flat = [value for row in placed for value in row]
+            self.connection.execute(f"INSERT INTO staged VALUES {marks}", flat)  # noqa: S608
 
     def outcomes(
         self, checks: Sequence[Spec] = (), schema: Spec | None = None

@@ -97,7 +97,8 @@ class Fleet:
         try:
             yield
         finally:
-            watch.terminate()
+            if watch.returncode is None:
+                watch.terminate()
             await watch.wait()
             await work
 

@@ -31,6 +31,10 @@ class Components:
             yield
         finally:
             self._act("start", component)
+            if component == "kube-apiserver":
+                # It asks the server again after up to half a minute only, until when it knows of no
+                # new Service; what it has set up stays.
+                self.restart("kube-proxy")
 
     def _act(self, action: str, component: str) -> None:
         command = [sys.executable, str(PROGRAM), action, component, f"--name={self.name}"]

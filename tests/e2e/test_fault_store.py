@@ -18,7 +18,7 @@ from tests.e2e.traffic import Tally, steady_requests
 from tests.e2e.world import World, condition, eventually, settled
 
 pytestmark = pytest.mark.disruptive
-FILES = 400
+FILES = 2000  # as many as take longer to read than the store takes to go
 UPLOADING = 92  # percent, as the runner reports it
 # It must not have ended before the store has gone, however fast the machine.
 VERY_SLOW = specs.sklearn("sklearn.linear_model.LogisticRegressionCV", Cs=600)

@@ -63,7 +63,7 @@ def _diagnose_one(pod: Mapping[str, Any]) -> Diagnosis | None:
 def _node_fault(pod: Mapping[str, Any], status: Mapping[str, Any]) -> Diagnosis | None:
     name, node = pod["metadata"]["name"], pod.get("spec", {}).get("nodeName", "?")
     out = f"restore the node, or remove it with `kubectl delete node {node}`"
-    if status.get("reason") == "NodeLost" or _condition(status, "Ready", "NodeNotReady"):
+    if status.get("reason") == "NodeLost" or _is_silent(status):
         message = f"node {node} stopped answering while pod {name} ran on it: {out}"
         return Diagnosis(Reason.NODE_LOST, message, name)
     if status.get("reason") == "Evicted":
@@ -74,6 +74,15 @@ def _node_fault(pod: Mapping[str, Any], status: Mapping[str, Any]) -> Diagnosis 
         message = f"node {node} was lost while pod {name} ran on it: {out}"
         return Diagnosis(Reason.NODE_LOST, message, name, final=True)
     return None
+
+
+def _is_silent(status: Mapping[str, Any]) -> bool:
+    """Tell whether the node controller took a pod for unready while its kubelet has not said so.
+
+    It turns Ready to False and gives no reason; what the kubelet said of the containers stays.
+    """
+    ready, containers = (_condition(status, c, None) or {} for c in ("Ready", "ContainersReady"))
+    return ready.get("status") == "False" and containers.get("status") == "True"
 
 
 def _condition(

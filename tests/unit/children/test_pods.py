@@ -36,6 +36,12 @@ def condition(kind: str, status: str, reason: str, message: str = "") -> dict[st
     return {"conditions": [found]}
 
 
+def unready(containers: str) -> dict[str, Any]:
+    """Give a pod that is not ready, and what its kubelet last said of its containers."""
+    kinds = {"Ready": "False", "ContainersReady": containers}
+    return {"conditions": [{"type": kind, "status": status} for kind, status in kinds.items()]}
+
+
 TOLD = json.dumps({"reason": "FitFailed", "message": "it raised", "log": ["a", "b"]})
 TROUBLES = {
     "out of memory": (
@@ -67,7 +73,7 @@ TROUBLES = {
         ("0/3 nodes are available", "spec.template"),
     ),
     "node away": (
-        pod(**condition("Ready", "False", "NodeNotReady")),
+        pod(**unready(containers="True")),
         Reason.NODE_LOST,
         ("node n1 stopped answering",),
     ),
@@ -106,11 +112,12 @@ def test_a_container_without_a_limit_is_told_to_have_filled_its_node() -> None:
     [
         {},
         {"phase": "Running", "containerStatuses": [{"name": "runner", "ready": True}]},
+        unready(containers="False"),
         ended(0, "Completed"),
         condition("PodScheduled", "True", ""),
         waiting("ContainerCreating"),
     ],
-    ids=["new", "running", "done", "scheduled", "creating"],
+    ids=["new", "running", "not ready yet", "done", "scheduled", "creating"],
 )
 def test_a_pod_that_does_its_work_has_no_trouble(status: dict[str, Any]) -> None:
     assert diagnose([pod(**status)]) is None

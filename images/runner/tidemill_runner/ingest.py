@@ -105,11 +105,8 @@ class Ingest:
         return replace(made, schema=settle(self.document.schema, made.schema, made.format))
 
     def _manifest(self, made: Collected) -> Manifest:
-        text = made.schema.to_bytes()
-        schema = digests.sha256_digest(text)
-        self.store.create(layout.cas_key(self.document.cas, schema), text)
         header = self.preparation.header() if self.preparation else None
-        return Manifest.of(made.format, schema, made.entries, header)
+        return Manifest.of(made.format, self._keep_schema(made), made.entries, header)
 
     def _record(
         self, raw: Collected, made: Collected, manifest: Manifest, judgement: Judgement
@@ -129,16 +126,20 @@ class Ingest:
             **judgement.facts(),
         }
         if self.preparation is not None:
-            text = raw.schema.to_bytes()
-            schema = digests.sha256_digest(text)
-            self.store.create(layout.cas_key(self.document.cas, schema), text)
-            facts["from"] = self._keep(Manifest.of(raw.format, schema, raw.entries))
+            source = Manifest.of(raw.format, self._keep_schema(raw), raw.entries)
+            facts["from"] = self._keep(source)
         identity = self.document.identity
         record = layout.record_key(identity.namespace, identity.name, manifest.digest)
         self.store.put(record, digests.canonical_json({"v": 1, **facts}))
         self._keep(manifest)
         facts.pop("checks", None)  # there may be thousands: record and report have them
         return {**facts, "columns": made.schema.summary()}
+
+    def _keep_schema(self, made: Collected) -> str:
+        text = made.schema.to_bytes()
+        digest = digests.sha256_digest(text)
+        self.store.create(layout.cas_key(self.document.cas, digest), text)
+        return digest
 
     def _keep(self, manifest: Manifest) -> str:
         self.store.create(self._address(manifest), manifest.to_bytes())

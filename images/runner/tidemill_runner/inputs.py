@@ -106,12 +106,6 @@ class IngestInput:
     describe: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def sensitive(self) -> frozenset[str]:
-        """The columns whose values are told nowhere."""
-        columns = self.schema.get("columns") or ()
-        return frozenset(column["name"] for column in columns if column.get("sensitive"))
-
-    @property
     def on_change(self) -> str:
         """What follows when the structure breaks with the version in use."""
         return str(self.schema.get("onChange") or "Warn")

@@ -15,6 +15,7 @@ from tidemill.store import errors, layout
 from tidemill.store.manifest import Manifest
 from tidemill_runner.checks import distribution
 from tidemill_runner.checks import verdict as checking
+from tidemill_runner.checks.declared import sensitive
 from tidemill_runner.checks.parse import parse
 from tidemill_runner.checks.run import run
 from tidemill_runner.database import Limits
@@ -99,7 +100,7 @@ class Judge:
         with viewed(staged(files), files[0].parent, self.limits) as rows:
             outcomes = run(rows, plan, self.now())
             profile = measure.measure(
-                rows, described, self.document.sensitive, _grouping(self.document.describe)
+                rows, described, sensitive(self.document.schema), _grouping(self.document.describe)
             )
         before = self._before(manifest)
         comparison = compare.compare(before.profile, profile) if before else None

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import duckdb
 import numpy as np
 
+from tidemill_runner.database import identifier
 from tidemill_runner.failures import Failure
 from tidemill_runner.profile import cells, days, distinct, histogram, patterns, sample
 from tidemill_runner.profile.cells import Cells
@@ -127,7 +128,7 @@ def _scan(
     ]
     flat = ", ".join(expression for one in wanted for expression in one.values())
     named = ", ".join(
-        f"{_quoted(column.name)} AS c{place}, {_value(column)} AS v{place}, "
+        f"{identifier(column.name)} AS c{place}, {_value(column)} AS v{place}, "
         f"{distinct.hash_sql(_value(column))} AS h{place}"
         for place, column in enumerate(columns)
     )
@@ -147,7 +148,7 @@ def _scan(
 
 def _infinite(connection: duckdb.DuckDBPyConnection, column: Column) -> tuple[int, int, int]:
     """How many values are NaN, minus and plus infinite; asked only where there is one."""
-    name = _quoted(column.name)
+    name = identifier(column.name)
     nan = f"isnan({name}::DOUBLE)" if column.type is ColumnType.FLOAT else "FALSE"
     tests = (nan, f"{name} = '-infinity'", f"{name} = 'infinity'")
     flat = ", ".join(f"count(*) FILTER ({test})" for test in tests)
@@ -338,21 +339,17 @@ def _cells(
 
 def _value(column: Column) -> str:
     """The column as it is counted: what is not finite is NULL, moments are microseconds."""
-    name = _quoted(column.name)
+    name = identifier(column.name)
     if column.type is ColumnType.FLOAT:
         return f"CASE WHEN isfinite({name}::DOUBLE) THEN {name}::DOUBLE END"
     return days.micros_sql(name) if column.type in MOMENTS else name
 
 
 def _missing(column: Column) -> str:
-    name = _quoted(column.name)
+    name = identifier(column.name)
     if column.type is ColumnType.FLOAT:
         return f"{name} IS NULL OR isnan({name}::DOUBLE)"
     return f"{name} IS NULL"
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _one(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:

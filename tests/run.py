@@ -66,7 +66,11 @@ def main() -> int:
     for one in outcomes:
         report = one.stage.report if one.stage.counts else None
         total += counts.of_stage(report, ran=one.ran, succeeded=one.succeeded)
-    say(f"\n{table(outcomes)}\n\nlogs: {LOGS}\n{total}")
+    say(f"\n{table(outcomes)}\n\nlogs: {LOGS}")
+    for one in outcomes:
+        for failure in counts.failures(one.stage.report) if one.stage.counts and one.ran else ():
+            say(f"failed: {one.stage.name}: {failure}")
+    say(str(total))
     return 0 if all(one.succeeded for one in outcomes) else 1
 
 

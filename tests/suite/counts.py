@@ -1,12 +1,17 @@
 """Counts of tests, added up over stages.
 
 A stage that is no set of tests counts when it fails: as one failure. What could not be run because
-of that is skipped as far as it can be counted; the exit code says that all is not well.
+of that is skipped as far as it can be counted; the exit code says that all is not well. What failed
+is named, because of a long output often the end alone is kept.
 """
 
+import re
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from pathlib import Path
+
+FRAME = re.compile(r"^(?:\S*/)?(\w+\.py:\d+): ", re.MULTILINE)
+LONGEST = 300  # characters of a failure in the summary; the log has all
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,23 @@ def read(report: Path) -> Counts:
         failed = failures + errors
         counts += Counts(max(total - failed - skipped, 0), failed, skipped)
     return counts
+
+
+def failures(report: Path) -> list[str]:
+    """Name each test of a report that failed, where, and why; each once."""
+    try:
+        root = ET.parse(report).getroot()  # noqa: S314 (written by our own pytest)
+    except (FileNotFoundError, ET.ParseError):
+        return []
+    found: dict[str, str] = {}
+    for case in root.iter("testcase"):
+        for kind in ("failure", "error"):
+            for one in case.findall(kind):
+                name = f"{case.get('classname', '').rpartition('.')[2]}::{case.get('name', '')}"
+                frames = " ".join(FRAME.findall(one.text or ""))
+                why = " ".join((one.get("message") or "").split())
+                found.setdefault(name, f"{name} ({frames}): {why}"[:LONGEST])
+    return list(found.values())
 
 
 def of_stage(report: Path | None, *, ran: bool, succeeded: bool) -> Counts:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tests.suite.counts import Counts, of_stage, read
+from tests.suite.counts import LONGEST, Counts, failures, of_stage, read
 
 REPORT = """<?xml version="1.0"?><testsuites>
 <testsuite name="pytest" errors="1" failures="2" skipped="3" tests="10"/></testsuites>"""
@@ -42,3 +42,30 @@ def test_a_stage_that_was_not_run_is_seen_in_the_total(report: Path) -> None:
 
 def test_a_stage_without_tests_adds_nothing_when_it_succeeds() -> None:
     assert of_stage(None, ran=True, succeeded=True) == Counts()
+
+
+def test_what_failed_is_named_with_where_and_why(tmp_path: Path) -> None:
+    path = tmp_path / "junit.xml"
+    path.write_text(
+        """<testsuites><testsuite><testcase classname="tests.e2e.test_store" name="test_it">
+<error message="failed on setup with &#10;TimeoutError">
+tests/e2e/test_store.py:12: in outage
+tests/e2e/world.py:34: TimeoutError
+</error></testcase><testcase classname="tests.e2e.test_store" name="test_well"/>
+</testsuite></testsuites>"""
+    )
+    (line,) = failures(path)
+    assert line == (
+        "test_store::test_it (test_store.py:12 world.py:34): failed on setup with TimeoutError"
+    )
+
+
+def test_a_long_failure_is_cut_and_an_absent_report_names_none(tmp_path: Path) -> None:
+    path = tmp_path / "junit.xml"
+    assert failures(path) == []
+    message = "x" * (2 * LONGEST)
+    path.write_text(
+        f'<testsuite><testcase classname="a" name="b"><failure message="{message}"/></testcase>'
+        "</testsuite>"
+    )
+    assert [len(line) for line in failures(path)] == [LONGEST]

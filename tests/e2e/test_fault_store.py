@@ -3,13 +3,14 @@
 One outage meets all three: each phase is held at its moment until the others are at theirs.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import pytest
-from tests.apiserver.kubectl import Kubectl
+from tests.apiserver.kubectl import Body, Kubectl
 from tests.e2e import journey, specs
+from tests.e2e.frozen import frozen
 from tests.e2e.node_gate import node_gate
 from tests.e2e.prediction import infer
 from tests.e2e.raw_store import SYSTEM, RawStore
@@ -18,10 +19,10 @@ from tests.e2e.traffic import Tally, steady_requests
 from tests.e2e.world import World, condition, eventually, settled
 
 pytestmark = pytest.mark.disruptive
-FILES = 2000  # as many as take longer to read than the store takes to go
+FILES = 2000  # as many as take longer to read than it takes to see that some have been
 UPLOADING = 92  # percent, as the runner reports it
-# It must not have ended before the store has gone, however fast the machine.
-VERY_SLOW = specs.sklearn("sklearn.linear_model.LogisticRegressionCV", Cs=600)
+# As long as it takes to see in the log that it is under way.
+VERY_SLOW = specs.sklearn("sklearn.linear_model.LogisticRegressionCV", Cs=1200)
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,10 @@ def outage(common: World, raw: RawStore, kubectl: Kubectl) -> Iterator[Outage]:
         world.apply("ModelDeployment", "loading", waiting)
         eventually(lambda: len(pods_of(world, "loading", "Pending")) == 1)
         with steady_requests(world, "web", "web") as tally:
-            copied = begin(world, raw)
-            with store_away(kubectl):
+            with store_away(kubectl) as take_away:
+                with ExitStack() as still:
+                    copied = begin(world, raw, still)
+                    take_away()
                 gate.open()
                 logs = {name: held(world, name) for name in ("many", "uploading", "loading")}
             yield Outage(world, copied, logs, tally)
@@ -61,13 +64,15 @@ def prepare(world: World, raw: RawStore) -> None:
     world.wait_ready("ModelDeployment", "web")
 
 
-def begin(world: World, raw: RawStore) -> int:
-    """Bring a fit and then an ingest to where they are in the middle; tell how far the latter."""
+def begin(world: World, raw: RawStore, still: ExitStack) -> int:
+    """Hold a fit and then an ingest where they are in the middle; tell how far the latter."""
     world.apply("TrainingRun", "uploading", specs.training_run("data", estimator=VERY_SLOW))
     eventually(lambda: "fitting" in log_of(world, "uploading"))
+    still.enter_context(frozen(pod_of(world, "uploading")))
     done = len(copies(world, raw))
     world.apply("Dataset", "many", specs.dataset(f"{world.namespace}/many/"))
     eventually(lambda: len(copies(world, raw)) > done + 5)
+    still.enter_context(frozen(pod_of(world, "many")))
     return len(copies(world, raw)) - done
 
 
@@ -76,11 +81,10 @@ def copies(world: World, raw: RawStore) -> list[str]:
 
 
 @contextmanager
-def store_away(kubectl: Kubectl) -> Iterator[None]:
-    """Hold the store down."""
-    scale(kubectl, 0)
+def store_away(kubectl: Kubectl) -> Iterator[Callable[[], None]]:
+    """Give what takes the store away; it is back in the end."""
     try:
-        yield
+        yield lambda: scale(kubectl, 0)
     finally:
         scale(kubectl, 1)
 
@@ -116,6 +120,11 @@ def log_of(world: World, name: str) -> str:
     found = pods_of(world, name, "Running")
     flags = ("-n", world.namespace, "--all-containers")
     return "".join(world.kubectl("logs", pod, *flags) for pod in found)
+
+
+def pod_of(world: World, name: str) -> Body:
+    (pod,) = pods_of(world, name, "Running")
+    return world.read("pod", pod)
 
 
 def pods_of(world: World, name: str, phase: str) -> list[str]:

@@ -6,8 +6,7 @@ once: a listing that was ingested is at rest, one that was refused stays refused
 is tried again with growing pauses.
 """
 
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,11 +18,10 @@ from tidemill.api.v1alpha1.conditions import (
     ready,
     stalled,
 )
-from tidemill.api.v1alpha1.dataset import (
-    DatasetSpec,
+from tidemill.api.v1alpha1.dataset import DatasetSpec, Refresh
+from tidemill.api.v1alpha1.dataset_status import (
     DatasetStatus,
     IngestStatus,
-    Refresh,
     RejectedVersion,
     SourceStatus,
 )
@@ -32,14 +30,9 @@ from tidemill.api.v1alpha1.reasons import Reason
 from tidemill.children.pods import Diagnosis
 from tidemill.dataset.observed import Listing, Observed, SourceProblem
 from tidemill.dataset.outcome import version_fields
+from tidemill.dataset.plan import Plan, StartIngest, attempt_of, ingest_key, job_for, template_hash
 from tidemill.jobs.view import POD_CHECK_AFTER, JobView, Phase
-from tidemill.store.digests import canonical_json
 
-KEY_ANNOTATION = "tidemill.dev/ingest-key"
-ATTEMPT_ANNOTATION = "tidemill.dev/attempt"
-FINGERPRINT_ANNOTATION = "tidemill.dev/fingerprint"
-WHY_ANNOTATION = "tidemill.dev/why"
-PREVIOUS_ANNOTATION = "tidemill.dev/previous-version"
 MAX_ATTEMPTS = 5
 FIRST_PAUSE = timedelta(seconds=10)
 LONGEST_PAUSE = timedelta(minutes=5)
@@ -64,59 +57,6 @@ MENDED_ELSEWHERE = {
     Reason.BUCKET_MISSING,
     Reason.SOURCE_MISSING,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class StartIngest:
-    """Start this attempt at ingesting this listing, to be compared with the version in use."""
-
-    key: str
-    fingerprint: str
-    attempt: int
-    why: str = "Created"
-    previous: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is to be done, and what the status says then."""
-
-    status: DatasetStatus
-    verdict: Verdict
-    start: StartIngest | None = None
-    hold: JobView | None = None
-    delete: tuple[JobView, ...] = ()
-    requeue_after: float | None = None
-    passing: bool = False
-
-
-def ingest_key(spec: DatasetSpec, fingerprint: str) -> str:
-    """Hash what an ingest depends on: where it reads, what lies there, what is asked of it."""
-    # Defaults are left out: a field that comes with a later version makes nobody ingest again.
-    source = spec.source.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    # Whose keys open the source changes nothing about what is in it.
-    source.get("s3", {}).pop("credentialsRef", None)
-    source.get("http", {}).pop("headersRef", None)
-    asked = spec.model_dump(
-        mode="json",
-        by_alias=True,
-        exclude_defaults=True,
-        include={"prepare", "schema_", "checks", "describe"},
-    )
-    parts = [source, fingerprint, asked] if asked else [source, fingerprint]
-    return hashlib.sha256(canonical_json(parts)).hexdigest()[:16]
-
-
-def template_hash(spec: DatasetSpec) -> str:
-    """Hash what the pod asks of the cluster: with more memory a refused delivery may succeed."""
-    template = spec.template.model_dump(mode="json", exclude_defaults=True) if spec.template else {}
-    return hashlib.sha256(canonical_json(template)).hexdigest()[:16]
-
-
-def job_for(jobs: Iterable[JobView], key: str) -> JobView | None:
-    """Find the last attempt at a key."""
-    attempts = [job for job in jobs if job.annotations.get(KEY_ANNOTATION) == key]
-    return max(attempts, key=attempt_of, default=None)
 
 
 def decide(
@@ -383,9 +323,3 @@ def _next_attempt(known: IngestStatus | None) -> int:
     if known is None:
         return 1
     return max(1, known.attempts + (1 if known.outcome == "Failed" else 0))
-
-
-def attempt_of(job: JobView) -> int:
-    """Tell the how-manieth attempt a Job is."""
-    text = job.annotations.get(ATTEMPT_ANNOTATION, "1")
-    return int(text) if text.isdecimal() else 1

@@ -6,9 +6,10 @@ The source is listed here, in the operator, since a listing is cheap.
 from collections.abc import Mapping
 from dataclasses import replace
 
-from tidemill.api.v1alpha1.dataset import DatasetSpec, DatasetStatus, S3Source
+from tidemill.api.v1alpha1.dataset import DatasetSpec
+from tidemill.api.v1alpha1.dataset_status import DatasetStatus
 from tidemill.api.v1alpha1.reasons import Reason
-from tidemill.api.v1alpha1.sources import HttpSource, InlineSource
+from tidemill.api.v1alpha1.sources import HttpSource, InlineSource, S3Source
 from tidemill.children.credentials import secret_values
 from tidemill.children.platform import Platform
 from tidemill.dataset.observed import Listing, SourceProblem

@@ -4,8 +4,8 @@ import base64
 from dataclasses import dataclass
 from typing import Any
 
-from tidemill.api.v1alpha1.dataset import DatasetSpec, S3Source
-from tidemill.api.v1alpha1.sources import HttpSource, InlineSource
+from tidemill.api.v1alpha1.dataset import DatasetSpec
+from tidemill.api.v1alpha1.sources import HttpSource, InlineSource, S3Source
 from tidemill.dataset.observe import inline_bytes, max_bytes, source_config
 from tidemill.store import layout
 from tidemill.store.config import StoreConfig

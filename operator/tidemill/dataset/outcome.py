@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from tidemill.api.v1alpha1.dataset import (
+from tidemill.api.v1alpha1.dataset_status import (
     MAX_STATUS_COLUMNS,
     MAX_STATUS_VERSIONS,
     ChecksStatus,

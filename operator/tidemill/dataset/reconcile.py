@@ -7,7 +7,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from tidemill.api.v1alpha1.conditions import ConditionType, Verdict, ready
-from tidemill.api.v1alpha1.dataset import DatasetSpec, DatasetStatus
+from tidemill.api.v1alpha1.dataset import DatasetSpec
+from tidemill.api.v1alpha1.dataset_status import DatasetStatus
 from tidemill.api.v1alpha1.durations import parse_duration
 from tidemill.api.v1alpha1.reasons import Reason
 from tidemill.children.naming import child_name
@@ -19,7 +20,11 @@ from tidemill.children.status import (
     requested_at,
     status_of,
 )
-from tidemill.dataset.decide import (
+from tidemill.dataset.decide import decide
+from tidemill.dataset.observe import list_source
+from tidemill.dataset.observed import Observed, SourceProblem
+from tidemill.dataset.origin import Origin
+from tidemill.dataset.plan import (
     ATTEMPT_ANNOTATION,
     FINGERPRINT_ANNOTATION,
     KEY_ANNOTATION,
@@ -28,13 +33,9 @@ from tidemill.dataset.decide import (
     Plan,
     StartIngest,
     attempt_of,
-    decide,
     ingest_key,
     job_for,
 )
-from tidemill.dataset.observe import list_source
-from tidemill.dataset.observed import Observed, SourceProblem
-from tidemill.dataset.origin import Origin
 from tidemill.engine.key import Key
 from tidemill.engine.result import Result
 from tidemill.jobs.launcher import Launcher

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tidemill.api.v1alpha1.dataset import DatasetStatus
+from tidemill.api.v1alpha1.dataset_status import DatasetStatus
 from tidemill.api.v1alpha1.reasons import Reason
 from tidemill.api.v1alpha1.sources import DatasetSource
 from tidemill.children.credentials import trouble_of

@@ -13,7 +13,8 @@ from tidemill.api.v1alpha1.conditions import (
     ready,
     stalled,
 )
-from tidemill.api.v1alpha1.dataset import DatasetSpec, DatasetStatus
+from tidemill.api.v1alpha1.dataset import DatasetSpec
+from tidemill.api.v1alpha1.dataset_status import DatasetStatus
 from tidemill.api.v1alpha1.reasons import Reason
 from tidemill.children.status import (
     Passing,

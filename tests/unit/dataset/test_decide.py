@@ -19,22 +19,18 @@ from tests.unit.dataset.cases import (
 )
 from tests.unit.dataset.scene import RESULT, SPEC, VERSION
 
-from tidemill.api.v1alpha1.dataset import DatasetStatus
+from tidemill.api.v1alpha1.dataset_status import DatasetStatus
 from tidemill.api.v1alpha1.reasons import Reason
 from tidemill.children.pods import Diagnosis
 from tidemill.dataset.decide import (
-    ATTEMPT_ANNOTATION,
     HEAL_CHECK_SECONDS,
     MAX_ATTEMPTS,
     RUNNING_CHECK,
     SHORTEST_POLL_SECONDS,
-    StartIngest,
-    attempt_of,
     decide,
-    ingest_key,
-    job_for,
 )
 from tidemill.dataset.observed import Observed, SourceProblem
+from tidemill.dataset.plan import ATTEMPT_ANNOTATION, StartIngest, attempt_of, ingest_key, job_for
 from tidemill.jobs.view import POD_CHECK_AFTER, JobView, Phase
 
 DENIED = SourceProblem(Reason.ACCESS_DENIED, "no")

@@ -6,9 +6,9 @@ import pytest
 from tests.unit.dataset.cases import KEY, VERSIONED, decided, ingest, job, spec, status
 from tests.unit.dataset.scene import RESULT, VERSION
 
-from tidemill.api.v1alpha1.dataset import DatasetStatus
+from tidemill.api.v1alpha1.dataset_status import DatasetStatus
 from tidemill.api.v1alpha1.reasons import Reason
-from tidemill.dataset.decide import ingest_key
+from tidemill.dataset.plan import ingest_key
 from tidemill.jobs.view import Phase
 
 REJECTED_RESULT = {

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tidemill.api.v1alpha1.dataset import S3Source
 from tidemill.api.v1alpha1.reasons import Reason
+from tidemill.api.v1alpha1.sources import S3Source
 from tidemill.dataset import observe
 from tidemill.store.errors import AccessDenied, BucketMissing, StoreError, Unavailable
 

@@ -5,18 +5,19 @@ from typing import Any
 
 import pytest
 
-from tidemill.api.v1alpha1.dataset import DatasetSpec, DatasetStatus, IngestStatus, SourceStatus
+from tidemill.api.v1alpha1.dataset import DatasetSpec
+from tidemill.api.v1alpha1.dataset_status import DatasetStatus, IngestStatus, SourceStatus
 from tidemill.api.v1alpha1.reasons import Reason
 from tidemill.children.pods import Diagnosis
-from tidemill.dataset.decide import (
+from tidemill.dataset.decide import decide
+from tidemill.dataset.observed import Listing, Observed
+from tidemill.dataset.plan import (
     ATTEMPT_ANNOTATION,
     KEY_ANNOTATION,
     Plan,
-    decide,
     ingest_key,
     template_hash,
 )
-from tidemill.dataset.observed import Listing, Observed
 from tidemill.jobs.view import JobView, Phase
 
 NOW = datetime(2025, 1, 1, 12, tzinfo=UTC)

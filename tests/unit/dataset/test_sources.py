@@ -11,7 +11,7 @@ from tests.unit.dataset.scene import RESULT, VERSION, cluster, leave_result, pro
 from tests.unit.web.site import LOCAL, Page, Site
 
 from tidemill.api.v1alpha1.dataset import DatasetSpec
-from tidemill.dataset.decide import ingest_key
+from tidemill.dataset.plan import ingest_key
 from tidemill.kube.resources import JOBS, SECRETS
 from tidemill.store import digests
 

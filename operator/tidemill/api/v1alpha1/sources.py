@@ -1,10 +1,10 @@
-"""Where a Dataset's data comes from, beside a bucket: the spec itself, a web server, a Dataset."""
+"""Where a Dataset's data comes from."""
 
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from tidemill.api.v1alpha1.files import CSV_ONLY, Csv
+from tidemill.api.v1alpha1.files import CSV_ONLY, MAX_GLOBS, Csv, Glob
 from tidemill.api.v1alpha1.meta import LocalObjectReference
 from tidemill.api.v1alpha1.types import ApiModel, Digest, ObjectName, Quantity, rule, rules
 
@@ -89,3 +89,104 @@ class DatasetSource(ApiModel):
             description="A digest, or `latest`: each new version of it makes one of this.",
         ),
     ] = "latest"
+
+
+Format = Literal["CSV", "JSONLines", "Parquet"]
+
+
+class S3Source(ApiModel):
+    """Objects in a bucket of any S3-compatible store."""
+
+    model_config = ConfigDict(json_schema_extra=rules(CSV_ONLY))
+
+    endpoint: Annotated[
+        str | None,
+        Field(
+            pattern=r"^https?://[^/\s]+$",
+            max_length=512,
+            description="URL of the store, such as https://s3.example.org. "
+            "Default: the store that Tidemill itself uses.",
+        ),
+    ] = None
+    region: Annotated[
+        str | None, Field(max_length=64, description="Region; default: that of Tidemill's store.")
+    ] = None
+    bucket: Annotated[
+        str,
+        Field(
+            pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
+            max_length=63,
+            description="Bucket that holds the data.",
+        ),
+    ]
+    prefix: Annotated[
+        str,
+        Field(
+            max_length=1024,
+            description="Every object whose key starts with this belongs to the data set; "
+            "names that start with a dot or an underscore are left out.",
+        ),
+    ] = ""
+    format: Annotated[
+        Format,
+        Field(
+            description="Format of the objects: CSV, JSONLines (a JSON object a line) or Parquet. "
+            "CSV and JSONLines may be compressed by gzip or zstd, which their first bytes show."
+        ),
+    ]
+    csv: Csv = None
+    include: Annotated[
+        list[Glob] | None,
+        Field(
+            min_length=1,
+            max_length=MAX_GLOBS,
+            description="Globs of which a key, without the prefix, must match one: * stands for "
+            "any part of a name, ? for one character, ** for any number of folders, as in *.csv or "
+            "2024/**/*.parquet. Default: every object.",
+            json_schema_extra={"x-kubernetes-list-type": "set"},
+        ),
+    ] = None
+    partitions: Annotated[
+        Literal["Hive"] | None,
+        Field(
+            description="Hive: folders below the prefix of the form key=value are columns, which "
+            "follow those of the files."
+        ),
+    ] = None
+    path_style: Annotated[
+        bool | None,
+        Field(
+            description="Address the bucket in the path (MinIO), not in the host name (AWS). "
+            "Default: as Tidemill's store."
+        ),
+    ] = None
+    credentials_ref: Annotated[
+        LocalObjectReference | None,
+        Field(
+            description="Secret with the keys AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, if "
+            "wanted, AWS_SESSION_TOKEN. Without it the bucket is read anonymously."
+        ),
+    ] = None
+
+
+class Source(ApiModel):
+    """Where the data comes from; exactly one."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "[has(self.s3), has(self.inline), has(self.http), has(self.dataset)]"
+                ".filter(given, given).size() == 1",
+                "exactly one source must be set: s3, inline, http or dataset",
+            )
+        )
+    )
+
+    s3: Annotated[S3Source | None, Field(description="Objects in an S3-compatible store.")] = None
+    inline: Annotated[
+        InlineSource | None, Field(description="A small table in the spec itself.")
+    ] = None
+    http: Annotated[HttpSource | None, Field(description="One file on a web server.")] = None
+    dataset: Annotated[
+        DatasetSource | None, Field(description="A version of another Dataset of the namespace.")
+    ] = None

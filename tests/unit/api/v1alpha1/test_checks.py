@@ -7,7 +7,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from tidemill.api.structural import structural_schema
 from tidemill.api.v1alpha1.checks import Check, Checks, ColumnRules, DeclaredType, SchemaSpec
-from tidemill.api.v1alpha1.dataset import ColumnType
+from tidemill.api.v1alpha1.dataset_status import ColumnType
 
 FULL = {
     "name": "price",

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from tidemill.api.v1alpha1.dataset import S3Source
+from tidemill.api.v1alpha1.sources import S3Source
 from tidemill.store.globs import Globs
 
 

@@ -45,11 +45,12 @@ BACKOFFS = (1, 1, 2, 3, 5, 8, 13, *(20,) * 17)
 
 @dataclass(slots=True)
 class Sieve:
-    """Turns events into keys; remembers two hashes per object and nothing more."""
+    """Turns events into keys; remembers two hashes per object, and whose a child is."""
 
     queue: Queues
     waiters: Waiters
     _seen: dict[str, tuple[int, int]] = field(default_factory=dict)
+    _owners: dict[str, Key] = field(default_factory=dict)
 
     def own(self, kind: str, event: Mapping[str, Any]) -> None:
         """See an event of one of our kinds."""
@@ -68,7 +69,7 @@ class Sieve:
         body = event["object"]
         signature = sign(body)
         before, now = self._compare(event, signature)
-        owner = owner_of(body)
+        owner = self._owner(event)
         if owner is None:
             return
         if event["type"] is None:
@@ -77,6 +78,15 @@ class Sieve:
             self.queue.add(owner)  # first seen without an outcome: its owner has just made it
         elif before is not None and before != now:
             self.queue.add(owner)
+
+    def _owner(self, event: Mapping[str, Any]) -> Key | None:
+        """Give the owner of a child, also when somebody has just removed the reference to it."""
+        uid = event["object"]["metadata"]["uid"]
+        remembered = self._owners.pop(uid, None)
+        owner = owner_of(event["object"]) or remembered
+        if owner is not None and event["type"] != "DELETED":
+            self._owners[uid] = owner
+        return owner
 
     def _compare(
         self, event: Mapping[str, Any], signature: changes.Signature

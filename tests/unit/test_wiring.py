@@ -135,6 +135,20 @@ async def test_those_who_wait_for_what_does_not_exist_yet_are_woken(
         pytest.param([event("DELETED", job())], 1, id="deleted, never seen"),
         pytest.param([event("ADDED", job(ownerReferences=[]))], 0, id="nobody's"),
         pytest.param(
+            [event("ADDED", job()), event("MODIFIED", job(ownerReferences=[]))],
+            1,
+            id="robbed of its owner",
+        ),
+        pytest.param(
+            [
+                event("ADDED", job()),
+                event("DELETED", job()),
+                event("MODIFIED", job(COMPLETE, ownerReferences=[])),
+            ],
+            1,
+            id="gone, and nobody's",
+        ),
+        pytest.param(
             [event("ADDED", job()), event("DELETED", job()), event("ADDED", job())],
             1,
             id="made anew",

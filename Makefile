@@ -40,7 +40,7 @@ format: venv ## put all Python files into the one form
 unit: venv ## tests without a cluster
 	@$(VENV) -m pytest -q -n auto tests/unit tests/house
 
-contract: venv ## tests of the runner against a real MinIO
+contract: venv ## tests of store, runner and server against real S3 servers
 	@$(PYTHON) tests/cluster/build.py
 	@$(VENV) -m pytest -q tests/contract
 

@@ -11,6 +11,7 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry
 
+from tidemill.data_api.listener import Listener
 from tidemill.engine import logs
 from tidemill.engine.context import Context, utc_now
 from tidemill.engine.faults import DieAtWrite
@@ -64,11 +65,14 @@ class Operator:
             kinds = self.assemble(context)
             progress = Progress(queues.items(), self.settings.stuck_seconds)
             server = Server(progress, self.registry, kinds.routes)
+            data = Listener(kinds.data_routes)
             await server.start(self.settings.listen, self.settings.port)
             try:
+                await data.start(self.settings.listen, self.settings.data_port)
                 lease = Lease(apart, _lease_settings(self.settings), os._exit, utc_now)
                 return await Process(self._parts(context, kinds, progress, lease)).run()
             finally:
+                await data.stop()
                 await server.stop()
 
     def _policy(self) -> Policy:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from tidemill.children.platform import Platform
+from tidemill.data_api.readers import Readers
+from tidemill.data_api.routes import DataRoutes
 from tidemill.dataset.reconcile import DatasetReconciler
 from tidemill.deployment.reconcile import ModelDeploymentReconciler
 from tidemill.engine.context import Context
@@ -24,6 +26,7 @@ class Kinds:
 
     reconcilers: Mapping[str, Reconcile]
     routes: Sequence[web.RouteDef] = ()
+    data_routes: Sequence[web.RouteDef] = ()  # on a port of their own
 
 
 def assemble(context: Context) -> Kinds:
@@ -37,7 +40,9 @@ def assemble(context: Context) -> Kinds:
         "TrainingRun": TrainingRunReconciler(launcher, board).reconcile,
         "ModelDeployment": ModelDeploymentReconciler(context, platform).reconcile,
     }
-    return Kinds(reconcilers, board.routes())
+    readers = Readers(context.client)
+    data = DataRoutes(platform.store, readers, context.settings.namespace)
+    return Kinds(reconcilers, board.routes(), data.routes())
 
 
 def _platform(settings: Settings) -> Platform:

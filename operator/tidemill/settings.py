@@ -50,6 +50,7 @@ class Settings:
     )
     listen: str = _option("0.0.0.0", "address of probes, metrics and progress")  # noqa: S104
     port: int = _option(8080, "its port")
+    data_port: int = _option(8082, "port that `kubectl tidemill` reads data through")
     log_level: str = _option("info", "debug, info, warning or error")
     runner_image: str = _option("", "image of Jobs, by digest")
     server_image: str = _option("", "image of model servers, by digest")

@@ -9,9 +9,15 @@ INLINE = "data holds more than 256 KiB: deliver it to a bucket"
 CSV_ONLY = "csv says how CSV is written: set format to CSV, or leave csv out"
 KIND = (
     "exactly one kind must be set: rowCount, expression, unique, freshness, monotonic, "
-    "duplicateRows or distribution"
+    "duplicateRows, distribution, referential or leakage"
 )
-WHOLE = "rowCount and freshness hold or do not: they take no maxViolationFraction"
+WHOLE = "rowCount, freshness and leakage hold or do not: they take no maxViolationFraction"
+VERSION = "version names what is compared with: it is needed with against: Version and only there"
+REFERENCES = "references and columns differ in number: name one for each, in the same order"
+INPUT = "an input may not be named source: that is the table of spec.source"
+THRESHOLD = "threshold is below 0.5: so much any good feature tells"
+DIGEST = "sha256:" + "0" * 64
+OTHER = {"name": "other"}
 ENFORCE = "mode Enforce needs columns: with none declared all data would be refused"
 GAPS = "maxNullFraction allows gaps that nullable: false forbids: leave one of them out"
 LENGTHS = "minLength is above maxLength: no text could be both"
@@ -131,5 +137,35 @@ RULES = [
         check(distribution={"effect": "0.09"}),
         EFFECT,
         "an effect too small",
+    ),
+    case(
+        check(distribution={"against": "Version", "version": DIGEST}),
+        check(distribution={"against": "Version"}),
+        VERSION,
+        "no version to compare with",
+    ),
+    case(
+        check(distribution={"against": "Previous"}),
+        check(distribution={"version": DIGEST}),
+        VERSION,
+        "a version that is not compared with",
+    ),
+    case(
+        check(referential={"columns": ["a"], "dataset": OTHER, "references": ["b"]}),
+        check(referential={"columns": ["a"], "dataset": OTHER, "references": ["b", "c"]}),
+        REFERENCES,
+        "more references than columns",
+    ),
+    case(
+        check(leakage={"target": "y", "threshold": "0.5"}),
+        check(leakage={"target": "y", "threshold": "0.49"}),
+        THRESHOLD,
+        "a threshold too low",
+    ),
+    case(
+        {"prepare": {"sql": "SELECT 1", "inputs": [{"name": "sites", "dataset": OTHER}]}},
+        {"prepare": {"sql": "SELECT 1", "inputs": [{"name": "source", "dataset": OTHER}]}},
+        INPUT,
+        "an input named source",
     ),
 ]

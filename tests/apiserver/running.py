@@ -86,7 +86,7 @@ def _start(directory: Path, kubeconfig: Path, *flags: str) -> Toy:
     number = len(list(directory.glob("toy-*.log")))
     out, log = (directory / f"toy-{number}.{ending}" for ending in ("out", "log"))
     command = [sys.executable, "-m", "tests.apiserver.toy", f"--kubeconfig={kubeconfig}"]
-    command += ["--listen=127.0.0.1", f"--port={port}", *QUICK_LEASE, *flags]
+    command += ["--listen=127.0.0.1", f"--port={port}", "--data-port=0", *QUICK_LEASE, *flags]
     paths = os.pathsep.join(str(REPOSITORY / source) for source in SOURCES)
     environment = {**os.environ, "PYTHONPATH": paths}
     with out.open("wb") as stdout, log.open("wb") as stderr:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.contract.minio_server import MinioServer, minio_server
+from tests.contract.s3_server import S3Server
 from tests.contract.workbench import Workbench
 
 from tidemill.store.config import StoreConfig
@@ -101,15 +101,7 @@ def test_an_anonymous_source_is_read_where_anybody_may(workbench: Workbench) -> 
         workbench.client.delete_bucket_policy(workbench.bucket)
 
 
-@pytest.fixture
-def own_server(tmp_path: Path) -> object:
-    folder = tmp_path / "minio"
-    folder.mkdir()
-    with minio_server(folder) as server:
-        yield server
-
-
-def restarting(server: MinioServer, after: int) -> Callable[[int], None]:
+def restarting(server: S3Server, after: int) -> Callable[[int], None]:
     """Restart the store once so many bytes are read."""
     done = 0
 
@@ -123,9 +115,7 @@ def restarting(server: MinioServer, after: int) -> Callable[[int], None]:
     return seen
 
 
-def test_a_download_goes_on_where_a_restart_broke_it(
-    own_server: MinioServer, tmp_path: Path
-) -> None:
+def test_a_download_goes_on_where_a_restart_broke_it(own_server: S3Server, tmp_path: Path) -> None:
     data = lines(60 * MEBIBYTE)
     own_server.client().put_object("tidemill", "large", io.BytesIO(data), len(data))
     with Storage(own_server.config) as storage:
@@ -135,7 +125,7 @@ def test_a_download_goes_on_where_a_restart_broke_it(
     assert (tmp_path / "copy").read_bytes() == data
 
 
-def test_an_upload_waits_for_a_store_that_restarts(own_server: MinioServer, tmp_path: Path) -> None:
+def test_an_upload_waits_for_a_store_that_restarts(own_server: S3Server, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(lines(MEBIBYTE))
     own_server.stop()
     with ThreadPoolExecutor(1) as pool:

@@ -8,17 +8,18 @@ from pathlib import Path
 import pytest
 from minio import Minio
 from minio.error import MinioException
-from tests.contract.minio_server import ROOT, MinioServer
+from tests.contract.s3_server import ROOT, S3Server
 
 from tidemill.store.config import StoreConfig
 from tidemill.store.credentials import assume_role, ingest_policy
 
 PROGRAM = Path(__file__).parents[2] / "manifests/minio/setup/setup.py"
+pytestmark = pytest.mark.only_minio("users, and policies of users")
 BUCKET = "prepared"
 USER = "tidemill-tests"
 
 
-def prepare(server: MinioServer, folder: Path, key: str) -> StoreConfig:
+def prepare(server: S3Server, folder: Path, key: str) -> StoreConfig:
     """Run the program as its Job does; gives the operator's configuration."""
     mounts = {
         "store-config": {
@@ -56,14 +57,14 @@ def put(config: StoreConfig, bucket: str, key: str) -> None:
     client.put_object(bucket_name=bucket, object_name=key, data=io.BytesIO(b"x"), length=1)
 
 
-def test_user_may_use_the_bucket_and_no_other(server: MinioServer, tmp_path: Path) -> None:
+def test_user_may_use_the_bucket_and_no_other(server: S3Server, tmp_path: Path) -> None:
     config = prepare(server, tmp_path, "key-of-the-operator")
     put(config, BUCKET, "anything")
     with pytest.raises(MinioException, match="AccessDenied"):
         put(config, server.config.bucket, "anything")
 
 
-def test_user_can_hand_out_keys_for_a_prefix(server: MinioServer, tmp_path: Path) -> None:
+def test_user_can_hand_out_keys_for_a_prefix(server: S3Server, tmp_path: Path) -> None:
     config = prepare(server, tmp_path, "key-of-the-operator")
     granted = assume_role(config, ingest_policy(BUCKET, "demo", "elec2", "uid"), 900)
     assert granted is not None
@@ -72,7 +73,7 @@ def test_user_can_hand_out_keys_for_a_prefix(server: MinioServer, tmp_path: Path
         put(granted.config, BUCKET, "models/demo/elec2/x")
 
 
-def test_repeating_changes_the_key(server: MinioServer, tmp_path: Path) -> None:
+def test_repeating_changes_the_key(server: S3Server, tmp_path: Path) -> None:
     old = prepare(server, tmp_path, "key-of-yesterday")
     new = prepare(server, tmp_path, "key-of-today")
     put(new, BUCKET, "again")

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tests.contract.minio_server import ROOT, MinioServer
+from tests.contract.s3_server import ROOT, S3Server
 
 from tidemill.store import errors
 from tidemill.store.objects import ObjectStore, Patience
@@ -124,7 +124,7 @@ async def test_a_stream_never_mixes_two_objects(store: ObjectStore) -> None:
     ids=["unknown-key", "wrong-secret", "anonymous", "forged-token"],
 )
 async def test_wrong_credentials_are_told_without_showing_them(
-    server: MinioServer, call: str, change: dict[str, str], expected: type[Exception]
+    server: S3Server, call: str, change: dict[str, str], expected: type[Exception]
 ) -> None:
     store = ObjectStore(replace(server.config, **change), IMPATIENT)  # type: ignore[arg-type]
     with pytest.raises(expected) as caught:
@@ -136,7 +136,7 @@ async def test_wrong_credentials_are_told_without_showing_them(
 
 
 @pytest.mark.parametrize("call", ["get", "list", "put", "delete"])
-async def test_a_missing_bucket_is_told(server: MinioServer, call: str) -> None:
+async def test_a_missing_bucket_is_told(server: S3Server, call: str) -> None:
     store = ObjectStore(replace(server.config, bucket="no-such-bucket"), IMPATIENT)
     with pytest.raises(errors.BucketMissing, match="'no-such-bucket'"):
         await operate(store, call)
@@ -145,7 +145,7 @@ async def test_a_missing_bucket_is_told(server: MinioServer, call: str) -> None:
 @pytest.mark.parametrize("call", ["get", "head", "list", "put", "delete"])
 @pytest.mark.parametrize("fault", ["refused", "silent", "unknown-host"])
 async def test_a_store_that_does_not_answer_is_told_in_time(
-    server: MinioServer, call: str, fault: str
+    server: S3Server, call: str, fault: str
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         endpoint = {

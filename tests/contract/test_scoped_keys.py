@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.contract.minio_server import MinioServer
+from tests.contract.s3_server import S3Server
 from tests.contract.workbench import NAMESPACE, Workbench
 
 from tidemill.store import credentials, errors, layout
@@ -13,6 +13,7 @@ from tidemill.store.credentials import Policy, TemporaryStore, assume_role
 from tidemill.store.objects import ObjectStore
 from tidemill_runner.exits import Exit
 
+needs_sts = pytest.mark.only_minio("STS: test_keys_that_last.py has what is done without it")
 LINES = "a,y\n" + "".join(f"{i},{int(i > 20)}\n" for i in range(50))
 SPEC = {
     "task": "Classification",
@@ -23,13 +24,14 @@ SPEC = {
 }
 
 
-def grant(server: MinioServer, policy: Policy) -> TemporaryStore:
+def grant(server: S3Server, policy: Policy) -> TemporaryStore:
     granted = assume_role(server.config, policy, 900)
     assert granted is not None
     return granted
 
 
-def test_keys_end_by_themselves(server: MinioServer) -> None:
+@needs_sts
+def test_keys_end_by_themselves(server: S3Server) -> None:
     granted = grant(server, Policy(server.config.bucket, read=("x/",)))
     left = granted.expires - dt.datetime.now(dt.UTC)
     assert dt.timedelta(minutes=58) < left <= dt.timedelta(minutes=61)
@@ -37,7 +39,8 @@ def test_keys_end_by_themselves(server: MinioServer) -> None:
     assert granted.config.access_key != server.config.access_key
 
 
-async def test_only_the_prefixes_named_are_open(server: MinioServer, store: ObjectStore) -> None:
+@needs_sts
+async def test_only_the_prefixes_named_are_open(server: S3Server, store: ObjectStore) -> None:
     for key in ("open/a", "opened/a", "shut/a"):
         await store.put(key, b"x")
     policy = Policy(server.config.bucket, read=("open/",), write=("mine/",))
@@ -63,48 +66,28 @@ async def test_only_the_prefixes_named_are_open(server: MinioServer, store: Obje
     assert await store.get("open/a") == b"x"
 
 
-def test_no_key_can_grant_itself_another(server: MinioServer) -> None:
+@needs_sts
+def test_no_key_can_grant_itself_another(server: S3Server) -> None:
     granted = grant(server, Policy(server.config.bucket, read=("open/",)))
     with pytest.raises(errors.AccessDenied):
         assume_role(granted.config, Policy(server.config.bucket, read=("",)), 900)
 
 
-def test_wrong_keys_are_told(server: MinioServer) -> None:
+@needs_sts
+def test_wrong_keys_are_told(server: S3Server) -> None:
     with pytest.raises(errors.AccessDenied, match="STS"):
         assume_role(replace(server.config, secret_key="wrong-wrong"), Policy("b", ("x/",)), 900)
 
 
-def test_a_store_that_is_away_is_told(server: MinioServer) -> None:
+def test_a_store_that_is_away_is_told(server: S3Server) -> None:
     with pytest.raises(errors.Unavailable, match="does not answer"):
         assume_role(
             replace(server.config, endpoint="http://127.0.0.1:9"), Policy("b", ("x/",)), 900
         )
 
 
-def test_a_store_without_sts_grants_nothing(server: MinioServer) -> None:
-    from http.server import BaseHTTPRequestHandler, HTTPServer
-    from threading import Thread
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            body = b"<Error><Code>MethodNotAllowed</Code></Error>"
-            self.send_response(405)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as other:
-        Thread(target=other.handle_request, daemon=True).start()
-        endpoint = f"http://127.0.0.1:{other.server_port}"
-        policy = Policy("b", ("x/",))
-        assert assume_role(replace(server.config, endpoint=endpoint), policy, 900) is None
-
-
-def test_a_run_needs_no_more_than_its_policy(server: MinioServer, tmp_path: Path) -> None:
+@needs_sts
+def test_a_run_needs_no_more_than_its_policy(server: S3Server, tmp_path: Path) -> None:
     """Both verbs from begin to end with the keys that the operator would give."""
     bench = Workbench(server, tmp_path, name="scoped")
     bench.deliver("a.csv", LINES.encode())

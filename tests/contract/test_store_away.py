@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.contract.minio_server import MinioServer, minio_server
+from tests.contract.s3_server import S3Server
 
 from tidemill_runner.storage import Storage
 
@@ -20,23 +20,24 @@ OPERATIONS: dict[str, Callable[[Storage, Path], object]] = {
 }
 
 
-def test_every_operation_outlives_a_restart_of_the_store(tmp_path: Path) -> None:
+def test_every_operation_outlives_a_restart_of_the_store(
+    own_server: S3Server, tmp_path: Path
+) -> None:
     (tmp_path / "file").write_bytes(b"e")
-    with minio_server(tmp_path) as server:
-        with Storage(server.config) as store:
-            store.put("a", b"a")
-        server.stop()
-        failures, threads = begin(server, tmp_path)
-        threading.Event().wait(AWAY_SECONDS)
-        assert [name for name, thread in threads.items() if not thread.is_alive()] == []
-        server.start()
-        for thread in threads.values():
-            thread.join(60)
+    with Storage(own_server.config) as store:
+        store.put("a", b"a")
+    own_server.stop()
+    failures, threads = begin(own_server, tmp_path)
+    threading.Event().wait(AWAY_SECONDS)
+    assert [name for name, thread in threads.items() if not thread.is_alive()] == []
+    own_server.start()
+    for thread in threads.values():
+        thread.join(60)
     assert failures == {}
 
 
 def begin(
-    server: MinioServer, folder: Path
+    server: S3Server, folder: Path
 ) -> tuple[dict[str, Exception], dict[str, threading.Thread]]:
     """Begin each operation in a thread of its own, as each run has its own process."""
     failures: dict[str, Exception] = {}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from minio import Minio
-from tests.contract.minio_server import MinioServer
+from tests.contract.s3_server import S3Server
 
 from tidemill.store import layout, listing
 from tidemill.store.config import StoreConfig
@@ -43,7 +43,7 @@ class Outcome:
 class Workbench:
     """Runs verbs against one store; every run has its own folder and its own prefix."""
 
-    server: MinioServer
+    server: S3Server
     folder: Path
     name: str = "elec2"
     bucket: str = "raw"

@@ -112,6 +112,7 @@ class Installation:
             *(sys.executable, "-m", *program, *self.images),
             *(f"--namespace={world.namespace}", f"--lease-namespace={world.namespace}"),
             *(f"--kubeconfig={self.kubeconfig}", "--listen=127.0.0.1", f"--port={port}"),
+            "--data-port=0",
             *(f"--store-{part}={self.directory / 'store'}" for part in ("config", "credentials")),
             *flags,
         ]

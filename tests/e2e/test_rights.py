@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from tests.apiserver.kubectl import Kubectl
 from tests.e2e import rights, specs
+from tests.e2e.plugin import plugin
 from tests.e2e.raw_store import SYSTEM, RawStore
 from tests.e2e.test_path import rows
 from tests.e2e.world import World, eventually
@@ -18,6 +19,7 @@ from tests.e2e.world import World, eventually
 ROLES = {
     ("clusterrole", None): "tidemill-operator",
     ("role", SYSTEM): "tidemill-operator-lease",
+    ("clusterrole", ""): "tidemill-operator-token-review",
 }
 OWNER = "tidemill.dev/owner-uid"
 
@@ -46,6 +48,8 @@ def lead_a_small_life(world: World, raw: RawStore) -> None:
     big = specs.training_run("life", template={"resources": {"limits": {"memory": "24Mi"}}})
     world.apply("TrainingRun", "big", big)
     world.apply("ModelDeployment", "web", specs.model_deployment("one"))
+    # Whoever reads data shows a token, which the operator has reviewed.
+    assert plugin(world, world.kubectl.kubeconfig, "history", "life").code == 0
     world.wait_ready("ModelDeployment", "web")
     # What the pod could not say itself is read from its log.
     world.wait("TrainingRun", "big", lambda b: b.get("status", {}).get("completedAt"))

@@ -66,7 +66,7 @@ def _without_cluster() -> list[Stage]:
     return [
         Stage("lint", [VENV, "tests/lint.py"], about=60, needs=("venv",)),
         Stage("unit", unit, about=180, needs=("venv",), waits=("lint",), counts=True),
-        Stage("contract", contract, about=60, needs=servers, waits=("unit",), counts=True),
+        Stage("contract", contract, about=170, needs=servers, waits=("unit",), counts=True),
         Stage("apiserver", apiserver, about=120, needs=servers, waits=("unit",), counts=True),
     ]
 

@@ -4,6 +4,8 @@ A module that knows what went wrong raises `Failure`; its exit code follows from
 the store raises is translated here; anything left is a fault of the runner.
 """
 
+import errno
+
 from tidemill.store import errors
 from tidemill.store.config import StoreConfigError
 from tidemill_runner.exits import Exit
@@ -38,10 +40,13 @@ EXITS: dict[str, Exit] = {
     "DigestMismatch": Exit.DATA,
     "SourceChanged": Exit.INFRASTRUCTURE,
     "SourceUnavailable": Exit.INFRASTRUCTURE,
+    "ScratchFull": Exit.INFRASTRUCTURE,
     "StoreUnavailable": Exit.INFRASTRUCTURE,
     "InternalError": Exit.BUG,
 }
 MAX_MESSAGE = 1500
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_ROOM_WORDS = ("No space left on device", "Disk quota exceeded", "File too large")
 
 
 class Failure(Exception):  # noqa: N818 - a failed run is what it stands for
@@ -54,8 +59,25 @@ class Failure(Exception):  # noqa: N818 - a failed run is what it stands for
         self.exit_code = EXITS[reason] if exit_code is None else exit_code
 
 
+def no_room(error: BaseException) -> Failure | None:
+    """A Failure where there was no room to write; the database has words for it, no number."""
+    numbered = isinstance(error, OSError) and error.errno in _NO_ROOM
+    worded = type(error).__name__ == "IOException" and any(
+        words in str(error) for words in _NO_ROOM_WORDS
+    )
+    if not numbered and not worded:
+        return None
+    return Failure(
+        "ScratchFull",
+        "no room is left in the scratch space, where data lie as they came and as typed rows: give "
+        "the node more disk, keep the pod off it with spec.template, or use less data at once",
+    )
+
+
 def translate(error: BaseException) -> Failure:
     """A Failure for any exception."""
+    if full := no_room(error):
+        return full
     match error:
         case Failure():
             return error

@@ -7,6 +7,7 @@ is listed once more, and what changed meanwhile is not versioned. The manifest i
 
 import hashlib
 import logging
+import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -23,12 +24,14 @@ from tidemill_runner.files.delivery import Delivery
 from tidemill_runner.inputs import IngestInput
 from tidemill_runner.prepare import FIELD, FILE, SOURCE, Preparation, Room
 from tidemill_runner.progress import Progress
+from tidemill_runner.referenced import Referenced
 from tidemill_runner.sources import Origin
 from tidemill_runner.staging import staged
 from tidemill_runner.storage import Storage
 from tidemill_runner.verdict import Judge, Judgement
 
 log = logging.getLogger(__name__)
+INPUTS = "inputs"
 # Percents of the progress at which each part ends.
 COLLECTED, STAGED, PREPARED, JUDGED = 60, 75, 85, 99
 
@@ -60,6 +63,7 @@ class Ingest:
             made = self._settled(self._prepare(self.preparation, files))
             seen = self._seen((STAGED, PREPARED), made, "staging what was prepared")
             files = made.stage(self._folder("prepared-rows"), seen)
+            shutil.rmtree(self.scratch / INPUTS, ignore_errors=True)
         manifest = self._manifest(made)
         self.progress.report(PREPARED, "describing and checking")
         judge = Judge(self.document, self.store, self.limits, self.now)
@@ -72,7 +76,10 @@ class Ingest:
     def preparation(self) -> Preparation | None:
         """The query between source and version, if there is one."""
         asked = self.document.prepare
-        return Preparation(asked.sql, asked.seconds) if asked else None
+        if asked is None:
+            return None
+        inputs = {name: one.version for name, one in asked.inputs.items()}
+        return Preparation(asked.sql, asked.seconds, inputs)
 
     def _collect(self) -> Collected:
         found = self.origin.objects()
@@ -89,8 +96,9 @@ class Ingest:
     def _prepare(self, preparation: Preparation, files: list[Path]) -> Collected:
         folder = self._folder("prepared")
         log.info("%s with %s", FIELD, preparation.header()["engine"])
-        room = Room(files[0].parent, folder, self.scratch / "spill")
-        tables = {SOURCE: staged(files, places=False)}
+        others = self._folder(INPUTS)
+        room = Room((files[0].parent, others), folder, self.scratch / "spill")
+        tables = {SOURCE: staged(files, places=False), **self._inputs(others)}
         path = preparation.run(tables, room, self.limits.memory)
         for file in files:
             file.unlink()
@@ -99,6 +107,15 @@ class Ingest:
         collector = Collector(self.store, self.document.cas, folder, Delivery("Parquet"))
         collector.add(path, FILE, digest)
         return collector.collected(f"the result of {FIELD}")
+
+    def _inputs(self, folder: Path) -> dict[str, str]:
+        """The tables beside the source, by their names: queries for the rows of versions."""
+        asked = self.document.prepare
+        found = Referenced(self.store, folder)
+        return {
+            name: staged(found.rows(version), places=False)
+            for name, version in (asked.inputs if asked else {}).items()
+        }
 
     def _settled(self, made: Collected) -> Collected:
         """With the types that spec.schema declares, where all values can be read as such."""
@@ -128,12 +145,22 @@ class Ingest:
         if self.preparation is not None:
             source = Manifest.of(raw.format, self._keep_schema(raw), raw.entries)
             facts["from"] = self._keep(source)
+        if inputs := self._lineage():
+            facts["inputs"] = inputs
         identity = self.document.identity
         record = layout.record_key(identity.namespace, identity.name, manifest.digest)
         self.store.put(record, digests.canonical_json({"v": 1, **facts}))
         self._keep(manifest)
         facts.pop("checks", None)  # there may be thousands: record and report have them
         return {**facts, "columns": made.schema.summary()}
+
+    def _lineage(self) -> list[dict[str, str]]:
+        """The versions of other Datasets that the rows were made of, beside the source."""
+        asked = self.document.prepare
+        return [
+            {"name": name, "dataset": one.name, "version": one.version}
+            for name, one in (asked.inputs if asked else {}).items()
+        ]
 
     def _keep_schema(self, made: Collected) -> str:
         text = made.schema.to_bytes()

@@ -83,10 +83,14 @@ Source = S3Source | InlineSource | HttpSource | DatasetVersion
 
 @dataclass(frozen=True)
 class Prepare:
-    """A query between source and version, and for how many seconds it may run."""
+    """A query between source and version, and for how many seconds it may run.
+
+    `inputs` are versions of other Datasets, by the names of the tables that they are in it.
+    """
 
     sql: str
     seconds: float
+    inputs: Mapping[str, DatasetVersion] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -197,15 +201,23 @@ def _ingest(document: Mapping[str, Any]) -> IngestInput:
         cas=cas,
         why=document.get("why") or "Created",
         previous=document.get("previous"),
-        prepare=_prepare(document.get("prepare")),
+        prepare=_prepare(document.get("prepare"), cas),
         schema=document.get("schema") or {},
         checks=tuple(document.get("checks") or ()),
         describe=document.get("describe") or {},
     )
 
 
-def _prepare(prepare: Mapping[str, Any] | None) -> Prepare | None:
-    return Prepare(prepare["sql"], float(prepare["seconds"])) if prepare else None
+def _prepare(prepare: Mapping[str, Any] | None, cas: str) -> Prepare | None:
+    if not prepare:
+        return None
+    inputs = {one["name"]: version(one["dataset"], cas) for one in prepare.get("inputs") or ()}
+    return Prepare(prepare["sql"], float(prepare["seconds"]), inputs)
+
+
+def version(dataset: Mapping[str, Any], cas: str) -> DatasetVersion:
+    """A version of another Dataset, as the operator has found it."""
+    return DatasetVersion(dataset["name"], dataset["version"], dataset["manifest"], cas)
 
 
 def _source(source: Mapping[str, Any], cas: str) -> Source:
@@ -224,7 +236,7 @@ def _source(source: Mapping[str, Any], cas: str) -> Source:
                 csv=declared(source.get("csv") or {}),
             )
         case "Dataset":
-            return DatasetVersion(source["name"], source["version"], source["manifest"], cas)
+            return version(source, cas)
         case "S3":
             return S3Source(
                 endpoint=source["endpoint"],

@@ -9,14 +9,15 @@ import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
 from tidemill_runner import query
 from tidemill_runner.database import Limits, connect, identifier, quoted
-from tidemill_runner.failures import Failure
+from tidemill_runner.failures import Failure, no_room
 
 FIELD = "spec.prepare.sql"
 SOURCE = "source"
@@ -30,26 +31,31 @@ _LITERAL = re.compile(r"'[^']*'|\"[^\"]*\"")
 class Room:
     """Folders in scratch space: where the tables lie, where the result goes, where to spill."""
 
-    tables: Path
+    tables: tuple[Path, ...]
     into: Path
     spill: Path
 
     @property
     def folders(self) -> list[Path]:
         """What the query's process may touch."""
-        return [self.tables, self.into]
+        return [*self.tables, self.into]
 
 
 @dataclass(frozen=True)
 class Preparation:
-    """A query over tables; `seconds` is how long it may take."""
+    """A query over tables; `seconds` is how long it may take.
+
+    `inputs` are the digests of the versions that are tables beside the source, by their names.
+    """
 
     sql: str
     seconds: float
+    inputs: Mapping[str, str] = field(default_factory=dict)
 
-    def header(self) -> dict[str, str]:
+    def header(self) -> dict[str, Any]:
         """What a version's manifest says of how its rows were made."""
-        return {"engine": ENGINE, "sql": self.sql}
+        header: dict[str, Any] = {"engine": ENGINE, "sql": self.sql}
+        return header | ({"inputs": dict(self.inputs)} if self.inputs else {})
 
     def run(self, tables: Mapping[str, str], room: "Room", memory: int) -> Path:
         """Run the query over tables, each given by the query for its rows; gives the file made."""
@@ -95,6 +101,8 @@ class Preparation:
             raise Failure("PrepareInvalid", f"{FIELD}: {_first_line(error)}") from None
         except duckdb.Error as error:
             # What it quotes may be a value of the data, which messages never show.
+            if full := no_room(error):
+                raise full from None
             told = _LITERAL.sub("'…'", _first_line(error))
             raise Failure("PrepareFailed", f"{FIELD}: {told}") from None
 

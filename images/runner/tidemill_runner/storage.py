@@ -7,6 +7,7 @@ began with: a file is either the one that was asked for or an error.
 import asyncio
 import io
 import logging
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -147,10 +148,16 @@ class Storage:
         except (S3Error, ServerError, InvalidResponseError) as error:
             raise _translate(error, where) from None
         except (MinioException, urllib3.exceptions.HTTPError, ConnectionError) as error:
-            cause = getattr(error, "reason", None) or error
-            raise errors.Unavailable(
-                f"{where}: the store does not answer: {type(cause).__name__}"
-            ) from None
+            raise errors.Unavailable(f"{where}: {_cause(error)}") from None
+
+
+def _cause(error: Exception) -> str:
+    cause = getattr(error, "reason", None) or error
+    # What it was answered until it gave up trying; the number is in the text alone.
+    status = re.search(r"\b[45]\d\d\b", str(cause))
+    if isinstance(cause, urllib3.exceptions.ResponseError) and status:
+        return f"the store answers with HTTP {status[0]}"
+    return f"the store does not answer: {type(cause).__name__}"
 
 
 def _translate(error: Exception, where: str) -> errors.StoreError:

@@ -13,10 +13,12 @@ from typing import Any
 
 from tidemill.store import errors, layout
 from tidemill.store.manifest import Manifest
-from tidemill_runner.checks import distribution
+from tidemill_runner import inputs
+from tidemill_runner.checks import distribution, referential
 from tidemill_runner.checks import verdict as checking
 from tidemill_runner.checks.declared import sensitive
 from tidemill_runner.checks.parse import parse
+from tidemill_runner.checks.rule import Exists, Plan
 from tidemill_runner.checks.run import run
 from tidemill_runner.database import Limits
 from tidemill_runner.dataset import Version
@@ -27,11 +29,13 @@ from tidemill_runner.inputs import DatasetVersion, IngestInput
 from tidemill_runner.profile import classify, compare, document, measure
 from tidemill_runner.profile.classify import Verdict
 from tidemill_runner.profile.document import Profile
+from tidemill_runner.referenced import Referenced
 from tidemill_runner.schema import ColumnType, Schema
 from tidemill_runner.staging import staged, viewed
 from tidemill_runner.storage import Storage
 
 log = logging.getLogger(__name__)
+REFERENCED = "referenced"
 MAX_PROFILE_BYTES = 256 * 1024 * 1024
 MAX_REASONS = 20
 
@@ -97,14 +101,21 @@ class Judge:
         """Look at all rows. Raises Failure."""
         described = _described(schema)
         plan = parse(self.document.schema or None, self.document.checks, described)
+        named = self._named(plan, manifest)
+        lookups = self._lookups(plan, files[0].parent / REFERENCED)
         with viewed(staged(files), files[0].parent, self.limits) as rows:
-            outcomes = run(rows, plan, self.now())
+            outcomes = run(rows, plan, self.now(), lookups)
             profile = measure.measure(
                 rows, described, sensitive(self.document.schema), _grouping(self.document.describe)
             )
         before = self._before(manifest)
         comparison = compare.compare(before.profile, profile) if before else None
-        verdict = checking.judge([*outcomes, *distribution.judged(plan, comparison)])
+        comparisons: dict[str | None, compare.Comparison] = {
+            version: compare.compare(other, profile) for version, other in named.items()
+        }
+        if comparison is not None:
+            comparisons[None] = comparison
+        verdict = checking.judge([*outcomes, *distribution.judged(plan, comparisons)])
         change, reasons = self._changes(before, schema, comparison)
         rejection = _failed(verdict) or self._broken(change, reasons)
         identity, version = self.document.identity, manifest.digest
@@ -133,6 +144,37 @@ class Judge:
             rejection=rejection,
             checks=verdict,
         )
+
+    def _lookups(self, plan: Plan, folder: Path) -> dict[int, str]:
+        """The keys of other Datasets that rules look into, by the rules' positions."""
+        others = Referenced(self.store, folder)
+        lookups: dict[int, str] = {}
+        for position, rule in enumerate(plan.rules):
+            if isinstance(rule, Exists):
+                wanted = inputs.version(rule.source, self.document.cas)
+                columns = referential.theirs(rule, others.schema(wanted))
+                files = others.rows(wanted, [column.name for column in columns])
+                lookups[position] = referential.keys(columns, files)
+        return lookups
+
+    def _named(self, plan: Plan, manifest: Manifest) -> dict[str, Profile]:
+        """The profiles of the versions that rules name; nothing moves from a version to itself."""
+        identity = self.document.identity
+        found: dict[str, Profile] = {}
+        for version, rule in distribution.versions(plan).items():
+            if version == manifest.digest:
+                continue
+            key = layout.profile_key(identity.namespace, identity.name, version)
+            try:
+                found[version] = document.parse(self.store.get(key, MAX_PROFILE_BYTES))
+            except (errors.NotFound, errors.AccessDenied, ValueError):
+                short = version.removeprefix("sha256:")[:12]
+                raise Failure(
+                    "CheckInvalid",
+                    f"{rule.label.field}.version: this Dataset has no version {short}, or its "
+                    "profile is gone from the store: name one of status.versions",
+                ) from None
+        return found
 
     def _changes(
         self, before: _Before | None, schema: Schema, comparison: compare.Comparison | None

@@ -44,6 +44,7 @@ PASSING = {
     Reason.SOURCE_UNAVAILABLE,
     Reason.STORE_UNAVAILABLE,
     Reason.EVICTED,
+    Reason.SCRATCH_FULL,
     Reason.NODE_LOST,
     Reason.RESULT_MISSING,
     Reason.CONTAINER_FAILED,
@@ -107,7 +108,7 @@ class _Case:
     requested: bool
 
     def plan(self) -> Plan:
-        key = ingest_key(self.spec, self.listing.fingerprint)
+        key = ingest_key(self.spec, self.listing.mark)
         job = job_for(self.observed.jobs, key)
         ingest = self.status.ingest
         known = ingest if ingest and ingest.key == key else None
@@ -194,7 +195,12 @@ class _Case:
             self._with(ingest=IngestStatus(key=key, attempts=attempt)),
             progressing(Reason.INGESTING, message + _still_in_use(self.status)),
             start=StartIngest(
-                key, self.listing.fingerprint, attempt, self._why(), self.status.version
+                key,
+                self.listing.fingerprint,
+                attempt,
+                self._why(),
+                self.status.version,
+                self.listing.pins,
             ),
             delete=self._but(None),
             requeue_after=POD_CHECK_AFTER,
@@ -207,7 +213,7 @@ class _Case:
         if self.requested:
             return "Requested"
         ingested = self.status.ingest.fingerprint if self.status.ingest else None
-        changed = ingested != self.listing.fingerprint
+        changed = ingested != self.listing.mark
         return "SourceChanged" if changed else "SpecChanged"
 
     def _running(self, key: str, job: JobView) -> Plan:
@@ -240,7 +246,7 @@ class _Case:
             job=job.name,
             outcome="Succeeded",
             attempts=attempt_of(job),
-            fingerprint=self.listing.fingerprint,
+            fingerprint=self.listing.mark,
         )
         status = self._with(**fields, ingest=ingest)
         message = (
@@ -266,7 +272,7 @@ class _Case:
             reason=reason,
             message=message[:MESSAGE_LIMIT],
             template=template_hash(self.spec),
-            fingerprint=self.listing.fingerprint,
+            fingerprint=self.listing.mark,
         )
 
     def _failed(self, key: str, job: JobView) -> Plan:

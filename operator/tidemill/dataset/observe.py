@@ -13,7 +13,8 @@ from tidemill.api.v1alpha1.sources import HttpSource, InlineSource, S3Source
 from tidemill.children.credentials import secret_values
 from tidemill.children.platform import Platform
 from tidemill.dataset.observed import Listing, SourceProblem
-from tidemill.dataset.upstream import Upstream, known
+from tidemill.dataset.references import of_source
+from tidemill.dataset.upstream import Datasets, Upstream, known
 from tidemill.dataset.web_probe import WebProbe
 from tidemill.engine.context import Context
 from tidemill.engine.errors import Stalled
@@ -68,7 +69,9 @@ async def list_source(
         if source.http:
             return await _http(context, key.namespace, source.http, status)
         if source.dataset:
-            return await Upstream(context, platform.store, key, source.dataset).look(status)
+            reference = of_source(source.dataset)
+            datasets = Datasets(context, key)
+            return await Upstream(datasets, platform.store, reference).look(status)
         if source.s3:
             keys = await source_keys(context.client, key.namespace, source.s3)
             return await _s3(source.s3, source_config(source.s3, platform.store_config, keys))

@@ -6,6 +6,8 @@ from typing import Any
 
 from tidemill.api.v1alpha1.reasons import Reason
 from tidemill.children.pods import Diagnosis
+from tidemill.dataset import references
+from tidemill.dataset.references import Pin
 from tidemill.jobs.view import JobView
 
 
@@ -14,7 +16,8 @@ class Listing:
     """The data objects of the source.
 
     `settled` where the fingerprint is of the content itself: no delivery can be half written, and
-    nothing changes unseen. `weak` where two contents may have one fingerprint.
+    nothing changes unseen. `weak` where two contents may have one fingerprint. `pins` are the
+    versions of other Datasets that are read beside it.
     """
 
     fingerprint: str
@@ -22,6 +25,12 @@ class Listing:
     bytes: int
     settled: bool = False
     weak: bool = False
+    pins: tuple[Pin, ...] = ()
+
+    @property
+    def mark(self) -> str:
+        """Tell one state of all that is read from another; without pins it is the fingerprint."""
+        return references.mark(self.fingerprint, self.pins)
 
 
 @dataclass(frozen=True, slots=True)

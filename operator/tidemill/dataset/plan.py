@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tidemill.api.v1alpha1.conditions import Verdict
 from tidemill.api.v1alpha1.dataset import DatasetSpec
 from tidemill.api.v1alpha1.dataset_status import DatasetStatus
+from tidemill.dataset.references import Pin
 from tidemill.jobs.view import JobView
 from tidemill.store.digests import canonical_json
 
@@ -26,6 +27,7 @@ class StartIngest:
     attempt: int
     why: str = "Created"
     previous: str | None = None
+    pins: tuple[Pin, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

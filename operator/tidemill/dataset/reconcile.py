@@ -20,9 +20,10 @@ from tidemill.children.status import (
     requested_at,
     status_of,
 )
+from tidemill.dataset import references
 from tidemill.dataset.decide import decide
 from tidemill.dataset.observe import list_source
-from tidemill.dataset.observed import Observed, SourceProblem
+from tidemill.dataset.observed import Listing, Observed, SourceProblem
 from tidemill.dataset.origin import Origin
 from tidemill.dataset.plan import (
     ATTEMPT_ANNOTATION,
@@ -36,6 +37,9 @@ from tidemill.dataset.plan import (
     ingest_key,
     job_for,
 )
+from tidemill.dataset.references import PINS_ANNOTATION, Pin
+from tidemill.dataset.upstream import Beside, Datasets
+from tidemill.engine.errors import Stalled
 from tidemill.engine.key import Key
 from tidemill.engine.result import Result
 from tidemill.jobs.launcher import Launcher
@@ -97,9 +101,12 @@ class DatasetReconciler:
         jobs = tuple(await launcher.jobs_of(live))
         key = Key("Dataset", live["metadata"]["namespace"], live["metadata"]["name"])
         source = await list_source(launcher.context, launcher.platform, key, spec, status)
+        if isinstance(source, Listing):
+            datasets = Datasets(launcher.context, key)
+            source = await Beside(datasets, launcher.platform.store, spec).pin(source, status)
         if isinstance(source, SourceProblem):
             return Observed(source=source, jobs=jobs)
-        job = job_for(jobs, ingest_key(spec, source.fingerprint))
+        job = job_for(jobs, ingest_key(spec, source.mark))
         result = await self._result(live, job) if job else None
         trouble = await self._trouble(live, spec, job) if job else None
         return Observed(source=source, jobs=jobs, result=result, trouble=trouble)
@@ -128,7 +135,7 @@ class DatasetReconciler:
             await self.launcher.delete(live, old)
 
     async def _do(self, live: Mapping[str, Any], spec: DatasetSpec, plan: Plan) -> None:
-        work = plan.start or (_again(plan.hold) if plan.hold else None)
+        work = plan.start or (_again(spec, plan.hold) if plan.hold else None)
         if work is None:
             return
         origin = self._origin(live, spec)
@@ -139,8 +146,14 @@ class DatasetReconciler:
             metadata["namespace"],
             metadata["name"],
             metadata["uid"],
-            origin.upstream_manifest(work.fingerprint),
+            _manifests(origin, work, metadata["namespace"]),
         )
+        if not policy.fits:
+            message = (
+                f"spec names {len(work.pins)} versions of other Datasets, more than the keys of "
+                "one Job can be cut to: name fewer in spec.prepare.inputs and spec.checks"
+            )
+            raise Stalled(Reason.SPEC_INVALID, message)
         if plan.start:
             await self.launcher.start(live, job, document, policy)
         elif plan.hold:
@@ -178,7 +191,7 @@ class DatasetReconciler:
             "progress": None,
             "why": start.why,
             "previous": start.previous,
-            **_asked(spec),
+            **_asked(spec, start.pins, namespace),
         }
         job = RunnerJob(
             kind="Dataset",
@@ -194,23 +207,32 @@ class DatasetReconciler:
                 FINGERPRINT_ANNOTATION: start.fingerprint,
                 WHY_ANNOTATION: start.why,
                 PREVIOUS_ANNOTATION: start.previous or "",
+                **({PINS_ANNOTATION: references.noted(start.pins)} if start.pins else {}),
             },
         )
         return job, document
 
 
-def _asked(spec: DatasetSpec) -> dict[str, Any]:
+def _manifests(origin: Origin, work: StartIngest, namespace: str) -> list[str]:
+    """Name the manifests of other Datasets that a Job reads."""
+    source = origin.upstream_manifest(work.fingerprint)
+    return [*([source] if source else []), *(pin.manifest(namespace) for pin in work.pins)]
+
+
+def _asked(spec: DatasetSpec, pins: tuple[Pin, ...], namespace: str) -> dict[str, Any]:
     """Say what is asked of the rows, for the input document."""
     document = spec.model_dump(
         mode="json", by_alias=True, exclude_none=True, include={"schema_", "checks", "describe"}
     )
     if spec.prepare:
         seconds = parse_duration(spec.prepare.deadline).total_seconds()
-        document["prepare"] = {"sql": spec.prepare.sql, "seconds": seconds}
+        inputs = [{"name": one.name} for one in spec.prepare.inputs or ()]
+        document["prepare"] = {"sql": spec.prepare.sql, "seconds": seconds, "inputs": inputs}
+    references.fill(document, pins, namespace)
     return document
 
 
-def _again(job: JobView) -> StartIngest:
+def _again(spec: DatasetSpec, job: JobView) -> StartIngest:
     """Say again what a Job was started for."""
     notes = job.annotations
     return StartIngest(
@@ -219,6 +241,7 @@ def _again(job: JobView) -> StartIngest:
         attempt_of(job),
         notes.get(WHY_ANNOTATION, "Created"),
         notes.get(PREVIOUS_ANNOTATION) or None,
+        references.restored(spec, notes.get(PINS_ANNOTATION)),
     )
 
 

@@ -45,7 +45,18 @@ class Policy:
     read_keys: tuple[str, ...] = ()
     unlisted: tuple[str, ...] = ()
 
+    @property
+    def fits(self) -> bool:
+        """Whether a store takes it: its text must be short."""
+        return len(self._text()) <= MAX_POLICY
+
     def to_json(self) -> str:
+        text = self._text()
+        if len(text) > MAX_POLICY:
+            raise ValueError(f"the session policy has {len(text)} characters, over {MAX_POLICY}")
+        return text
+
+    def _text(self) -> str:
         arn = f"arn:aws:s3:::{self.bucket}"
         statements: list[dict[str, Any]] = []
         # What may be both is named once: the text must stay short.
@@ -69,10 +80,8 @@ class Policy:
                     "Condition": condition,
                 }
             )
-        text = json.dumps({"Version": "2012-10-17", "Statement": statements}, separators=(",", ":"))
-        if len(text) > MAX_POLICY:
-            raise ValueError(f"the session policy has {len(text)} characters, over {MAX_POLICY}")
-        return text
+        document = {"Version": "2012-10-17", "Statement": statements}
+        return json.dumps(document, separators=(",", ":"))
 
 
 def _below(prefixes: Iterable[str], but: Collection[str] = ()) -> list[str]:
@@ -80,17 +89,23 @@ def _below(prefixes: Iterable[str], but: Collection[str] = ()) -> list[str]:
 
 
 def ingest_policy(
-    bucket: str, namespace: str, name: str, uid: str, upstream: str | None = None
+    bucket: str, namespace: str, name: str, uid: str, upstream: Iterable[str] = ()
 ) -> Policy:
     """Read and write the namespace's content and the data set's own; write the run.
 
-    `upstream` is the key of one manifest to read: that of another data set, where it is the source.
+    `upstream` are keys of manifests to read: versions of other data sets that go into this one.
+    Where so many do not fit, they are named by the first 64 bits of their digests alone, which no
+    other version has. `fits` tells whether even that is too long.
     """
     content = layout.cas_prefix(namespace)
     own = layout.dataset_prefix(namespace, name)
     output = layout.run_prefix(namespace, uid)
-    keys = () if upstream is None else (upstream,)
-    return Policy(bucket, (content, own), (content, own, output), keys, unlisted=(own,))
+    keys = tuple(dict.fromkeys(upstream))
+    exact = Policy(bucket, (content, own), (content, own, output), keys, unlisted=(own,))
+    if exact.fits:
+        return exact
+    patterns = dict.fromkeys(layout.manifest_pattern(namespace, key) for key in keys)
+    return replace(exact, read_keys=tuple(patterns))
 
 
 def train_policy(bucket: str, namespace: str, name: str, uid: str, dataset: str) -> Policy:

@@ -34,7 +34,7 @@ class AlreadyExists(StoreError):
 
 
 class Changed(StoreError):
-    """The object was replaced while it was read."""
+    """The object was replaced: while it was read, or before it was written on that condition."""
 
 
 class TooLarge(StoreError):

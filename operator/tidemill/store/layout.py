@@ -19,6 +19,12 @@ def manifest_key(namespace: str, name: str, version: str) -> str:
     return f"{manifests_prefix(namespace, name)}{digests.hex_of(version)}.jsonl"
 
 
+def manifest_pattern(namespace: str, key: str) -> str:
+    """A pattern for a manifest's key that is short: any data set's, by 64 bits of the digest."""
+    version = key.rsplit("/", 1)[1]
+    return f"datasets/{namespace}/*/manifests/{version[:16]}*"
+
+
 def profile_key(namespace: str, name: str, version: str) -> str:
     return f"{dataset_prefix(namespace, name)}profiles/{digests.hex_of(version)}.json"
 

@@ -41,13 +41,14 @@ class Entry:
 class Manifest:
     """A version of a data set. Build with `Manifest.of`, which sorts.
 
-    `prepare` tells by what the rows were made of others: the engine, and what it was told.
+    `prepare` tells by what the rows were made of others: the engine, what it was told, and the
+    versions of other data sets that were its `inputs`, by the names of the tables.
     """
 
     format: str
     schema: str
     entries: tuple[Entry, ...]
-    prepare: Mapping[str, str] | None = None
+    prepare: Mapping[str, Any] | None = None
 
     @classmethod
     def of(
@@ -55,7 +56,7 @@ class Manifest:
         format: str,  # noqa: A002
         schema: str,
         entries: Iterable[Entry],
-        prepare: Mapping[str, str] | None = None,
+        prepare: Mapping[str, Any] | None = None,
     ) -> "Manifest":
         ordered = sorted(entries, key=lambda entry: entry.key.encode("utf-8"))
         keys = [entry.key for entry in ordered]
@@ -91,7 +92,7 @@ def parse(data: bytes, expected: str | None = None) -> Manifest:
             raise ManifestError(f"the manifest has format version {header['v']}, not 1")
         entries = [Entry(row["k"], row["h"], row["s"], row.get("v")) for row in rows]
         made = header.get("prepare")
-        prepare = {str(k): str(v) for k, v in made.items()} if made else None
+        prepare = dict(made.items()) if made else None
         manifest = Manifest.of(header["format"], header["schema"], entries, prepare)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ManifestError(f"not a manifest: {type(error).__name__}: {error}") from None

@@ -51,12 +51,14 @@ _DENIED = re.compile(
     r"|InvalidTokenId|InvalidClientTokenId|RequestTimeTooSkewed|AllAccessDisabled"
 )
 _CODE = re.compile(r"<Code>(\w+)</Code>")
+# An answer to HEAD has no body, so no code: what it refuses with 400 is a token that is not valid.
+_HEAD_REFUSED = re.compile(r"Error performing HEAD .*status code: 400")
 _STATUS = re.compile(r"status code: (\d{3})|HTTP status server error \((\d{3})")
 _CAUSES = (
     ("refused", re.compile("connection refused", re.IGNORECASE)),
     ("host name unknown", re.compile("dns error|failed to lookup", re.IGNORECASE)),
     ("certificate not trusted", re.compile("certificate|UnknownIssuer", re.IGNORECASE)),
-    ("timed out", re.compile("timed? ?out", re.IGNORECASE)),
+    ("timed out", re.compile("timed out|(?<!retry_)timeout", re.IGNORECASE)),
     ("connection broken", re.compile("reset|closed|broken pipe|incomplete", re.IGNORECASE)),
 )
 
@@ -98,10 +100,15 @@ class ObjectStore:
                 raise TooLarge(f"{self._where(key)} has {size} bytes, more than {max_bytes}")
             return bytes(await result.bytes_async())
 
-    async def put(self, key: str, data: bytes, *, create: bool = False) -> ObjectInfo:
-        """Write the object; with `create`, AlreadyExists where it is there (one writer wins)."""
+    async def put(
+        self, key: str, data: bytes, *, create: bool = False, etag: str | None = None
+    ) -> ObjectInfo:
+        """Write the object; of those who write at once on a condition, one wins.
+
+        With `create`, AlreadyExists where it is there; with `etag`, Changed where it has another.
+        """
         with self._errors(key):
-            mode: Any = "create" if create else "overwrite"
+            mode: Any = "create" if create else {"e_tag": f'"{etag}"'} if etag else "overwrite"
             # One request and no multipart: a conditional write must be decided by one answer.
             result = await obstore.put_async(self._s3, key, data, mode=mode, use_multipart=False)
             return ObjectInfo(
@@ -227,9 +234,9 @@ def _translate(error: Exception, where: str, config: StoreConfig) -> StoreError:
     if isinstance(error, exceptions.AlreadyExistsError | FileExistsError):
         return AlreadyExists(f"{where} exists already")
     if isinstance(error, exceptions.PreconditionError):
-        return Changed(f"{where} was replaced while it was read")
+        return Changed(f"{where} was replaced meanwhile")
     denied = exceptions.PermissionDeniedError | exceptions.UnauthenticatedError | PermissionError
-    if isinstance(error, denied) or _DENIED.search(text):
+    if isinstance(error, denied) or _DENIED.search(text) or _HEAD_REFUSED.search(text):
         detail = f" ({code})" if code else ""
         return AccessDenied(f"{where}: the store refuses the credentials{detail}")
     if isinstance(error, exceptions.NotFoundError | FileNotFoundError):

@@ -86,6 +86,7 @@ COMPONENTS = (
     Component("probe", ("probe",), about=15),
     Component("coredns", ("coredns",), about=70),
     Component("minio", ("minio",), about=155),
+    Component("versitygw", ("versitygw",), about=45, needed=False),
     Component("kwok", ("kwok",), about=75, needed=False),
 )
 NEEDED = tuple(component for component in COMPONENTS if component.needed)

@@ -6,11 +6,15 @@ import pytest
 import yaml
 from tests.unit.manifests.documents import MANIFESTS, Body, objects
 
+from tidemill.cli.data import SERVICE
+from tidemill.settings import Settings
+
 ROLES = [
     body for body in objects("access", "base", "minio") if body["kind"] in ("Role", "ClusterRole")
 ]
 OPERATOR = [role for role in ROLES if role["metadata"]["name"].startswith("tidemill-operator")]
-PEOPLE = [role for role in ROLES if role not in OPERATOR]
+(PROXY,) = (role for role in ROLES if role["metadata"]["name"] == "tidemill-data-proxy")
+PEOPLE = [role for role in ROLES if role not in OPERATOR and role is not PROXY]
 
 each_role = pytest.mark.parametrize("role", ROLES, ids=lambda role: role["metadata"]["name"])
 
@@ -32,7 +36,7 @@ def verbs(resource: str) -> set[str]:
 
 
 def test_roles_are_found() -> None:
-    assert len(OPERATOR) == 2
+    assert len(OPERATOR) == 3
     assert len(PEOPLE) == 9
 
 
@@ -64,6 +68,8 @@ def test_nothing_lets_one_grant_more(role: Body) -> None:
         pytest.param("serviceaccounts/token", set(), id="no tokens"),
         pytest.param("datasets", {"get", "list", "watch"}, id="specs are never written"),
         pytest.param("datasets/status", {"patch"}, id="status"),
+        pytest.param("tokenreviews", {"create"}, id="whose a token is"),
+        pytest.param("services/proxy", set(), id="no way into Services"),
         pytest.param("leases", {"create", "get", "update"}, id="the lease"),
     ],
 )
@@ -98,6 +104,30 @@ def test_people_may(kind: str, level: str, label: str, writes: set[str]) -> None
         *(("tidemill.dev", kind, verb) for verb in {"get", "list", "watch"} | writes),
         ("tidemill.dev", f"{kind}/status", "get"),
     }
+
+
+def test_everybody_reaches_the_data_port_and_nothing_else() -> None:
+    assert PROXY["metadata"]["namespace"] == "tidemill-system"
+    (rule,) = PROXY["rules"]
+    assert rule == {
+        "apiGroups": [""],
+        "resources": ["services/proxy"],
+        "resourceNames": [SERVICE],
+        "verbs": ["get"],
+    }
+    scheme, name, port = SERVICE.split(":")
+    assert scheme == "http"
+    (service,) = (b for b in objects("base") if b["metadata"]["name"] == name)
+    (listed,) = service["spec"]["ports"]
+    assert (service["kind"], str(listed["port"])) == ("Service", port)
+    assert Settings(all_namespaces=True).data_port == listed["port"]
+
+
+@pytest.mark.parametrize("name", ["tidemill-data-proxy", "tidemill-operator-token-review"])
+def test_no_installation_withdraws_what_both_modes_need(name: str) -> None:
+    found = [b for b in objects("base") if b["metadata"]["name"] == name]
+    assert len(found) == 2, "a role and its binding"
+    assert not any("tidemill.dev/access" in b["metadata"].get("labels", {}) for b in found)
 
 
 def test_mode_of_namespaces_uses_the_same_rules() -> None:

@@ -35,8 +35,9 @@ def test_every_reason_is_documented_and_has_an_exit_code(reason: str) -> None:
 
 @pytest.mark.parametrize(("reason", "code"), sorted(failures.EXITS.items()))
 def test_a_run_is_tried_again_only_where_nobody_has_to_act(reason: str, code: Exit) -> None:
-    unavailable = ("StoreUnavailable", "SourceUnavailable")
-    healing = Reason(reason).actor is Actor.NOBODY or reason in unavailable
+    # Another node may have room, and another time the store.
+    passing = ("StoreUnavailable", "SourceUnavailable", "ScratchFull")
+    healing = Reason(reason).actor is Actor.NOBODY or reason in passing
     assert (code is Exit.INFRASTRUCTURE) == healing
 
 
@@ -49,6 +50,8 @@ def test_a_run_is_tried_again_only_where_nobody_has_to_act(reason: str, code: Ex
         pytest.param(errors.AccessDenied("x"), "AccessDenied", Exit.INFRASTRUCTURE, id="denied"),
         pytest.param(errors.BucketMissing("x"), "BucketMissing", Exit.INFRASTRUCTURE, id="bucket"),
         pytest.param(StoreConfigError("x"), "InternalError", Exit.BUG, id="mount-incomplete"),
+        pytest.param(OSError(28, "x"), "ScratchFull", Exit.INFRASTRUCTURE, id="disk-full"),
+        pytest.param(OSError(2, "x"), "InternalError", Exit.BUG, id="no-such-file"),
         pytest.param(MemoryError(), "FitFailed", Exit.USER, id="memory"),
         pytest.param(KeyError("x"), "InternalError", Exit.BUG, id="anything-else"),
         pytest.param(Failure("NoRows", "x"), "NoRows", Exit.DATA, id="a-failure-stays"),

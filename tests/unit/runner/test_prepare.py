@@ -34,7 +34,7 @@ def prepared(
     tables: dict[str, list[Path]], sql: str, *, seconds: float = 60, memory: int = MEMORY
 ) -> Path:
     folder = tables["source"][0].parent
-    room = Room(folder, folder.parent / "out", folder.parent / "spill")
+    room = Room((folder,), folder.parent / "out", folder.parent / "spill")
     room.into.mkdir(exist_ok=True)
     queries = {name: staged(files) for name, files in tables.items()}
     return Preparation(sql, seconds).run(queries, room, memory)

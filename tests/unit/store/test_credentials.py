@@ -22,7 +22,7 @@ def policies(names: dict[str, str]) -> dict[str, Policy]:
     package = f"models/{names['namespace']}/{names['name']}/{'0' * 64}/"
     return {
         "ingest": credentials.ingest_policy(*names.values()),
-        "derive": credentials.ingest_policy(*names.values(), upstream=upstream(names)),
+        "derive": credentials.ingest_policy(*names.values(), upstream=[upstream(names)]),
         "train": credentials.train_policy(*names.values(), dataset=names["name"]),
         "serve": credentials.serve_policy(names["bucket"], package),
     }
@@ -37,6 +37,19 @@ def statements(verb: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("verb", ["ingest", "derive", "train", "serve"])
 def test_the_longest_names_fit(verb: str) -> None:
     assert len(policies(LONG)[verb].to_json()) <= credentials.MAX_POLICY
+
+
+@pytest.mark.parametrize(("many", "fits"), [(3, True), (200, False)])
+def test_of_many_manifests_the_keys_are_shortened(many: int, fits: bool) -> None:
+    """They stay those versions, and of no other namespace."""
+    keys = [
+        layout.manifest_key(LONG["namespace"], "y" * 253, f"sha256:{n:064x}"[:7] + f"{n:02x}" * 32)
+        for n in range(many)
+    ]
+    policy = credentials.ingest_policy(*LONG.values(), upstream=keys)
+    assert policy.fits is fits
+    start = f"datasets/{LONG['namespace']}/*/manifests/"
+    assert policy.read_keys[:2] == (f"{start}{'00' * 8}*", f"{start}{'01' * 8}*")
 
 
 def test_what_does_not_fit_is_refused() -> None:

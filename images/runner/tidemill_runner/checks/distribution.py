@@ -1,6 +1,6 @@
-"""Rules on distributions, judged by how a profile differs from the one of the version in use."""
+"""Rules on distributions, judged by how a profile differs from the one of another version."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from tidemill_runner.checks.outcome import Counts, Outcome, counted
@@ -10,10 +10,22 @@ from tidemill_runner.profile.compare import Comparison, Kind
 MAX_NAMED = 5
 
 
-def judged(plan: Plan, comparison: Comparison | None) -> tuple[Outcome, ...]:
-    """The outcomes of the plan's rules on distributions; without a comparison all of them hold."""
+def judged(plan: Plan, comparisons: Mapping[str | None, Comparison]) -> tuple[Outcome, ...]:
+    """The outcomes of the plan's rules on distributions; without a comparison a rule holds.
+
+    Comparisons are by the version compared with, None for the version in use.
+    """
     rules = (rule for rule in plan.rules if isinstance(rule, Distribution))
-    return tuple(_outcome(rule, comparison) for rule in rules)
+    return tuple(_outcome(rule, comparisons.get(rule.version)) for rule in rules)
+
+
+def versions(plan: Plan) -> dict[str, Distribution]:
+    """The versions that rules name, each with the first rule that does."""
+    found: dict[str, Distribution] = {}
+    for rule in plan.rules:
+        if isinstance(rule, Distribution) and rule.version is not None:
+            found.setdefault(rule.version, rule)
+    return found
 
 
 def _outcome(rule: Distribution, comparison: Comparison | None) -> Outcome:

@@ -1,6 +1,6 @@
 """A declaration becomes a plan; what no schema of the API can judge is refused here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -15,9 +15,11 @@ from tidemill_runner.checks import declared
 from tidemill_runner.checks.expression import Compiler, Refused
 from tidemill_runner.checks.rule import (
     Distribution,
+    Exists,
     Expression,
     Freshness,
     Label,
+    Leakage,
     Order,
     Plan,
     Repeats,
@@ -38,8 +40,13 @@ _KINDS = (
     "monotonic",
     "duplicateRows",
     "distribution",
+    "referential",
+    "leakage",
 )
 DEFAULT_EFFECT = "0.2"
+DEFAULT_THRESHOLD = "0.99"
+# A hint is no proof.
+_DEFAULTS = {"leakage": "Warn"}
 
 
 def parse(spec_schema: Spec | None, spec_checks: Sequence[Spec], schema: Schema) -> Plan:
@@ -74,22 +81,18 @@ class _Check:
         object.__setattr__(self, "kind", given[0])
 
     def rule(self) -> Rule:
-        wanted = self.spec[self.kind]
-        match self.kind:
-            case "rowCount":
-                return self._row_count(wanted)
-            case "expression":
-                return self._expression(wanted)
-            case "unique":
-                return self._unique(wanted)
-            case "freshness":
-                return self._freshness(wanted)
-            case "monotonic":
-                return self._monotonic(wanted)
-            case "distribution":
-                return self._distribution(wanted)
-            case _:
-                return self._duplicate_rows()
+        readers: dict[str, Callable[[Any], Rule]] = {
+            "rowCount": self._row_count,
+            "expression": self._expression,
+            "unique": self._unique,
+            "freshness": self._freshness,
+            "monotonic": self._monotonic,
+            "duplicateRows": self._duplicate_rows,
+            "distribution": self._distribution,
+            "referential": self._referential,
+            "leakage": self._leakage,
+        }
+        return readers[self.kind](self.spec[self.kind])
 
     def _row_count(self, wanted: Spec) -> Rule:
         least, most = wanted.get("min"), wanted.get("max")
@@ -138,11 +141,39 @@ class _Check:
     def _distribution(self, wanted: Spec) -> Rule:
         named = wanted.get("columns") or ()
         found = [self._column(name, f"columns[{place}]") for place, name in enumerate(named)]
-        label = self._label("moved from the version in use")
+        version = wanted.get("version") if wanted.get("against") == "Version" else None
+        which = f"version {version.removeprefix('sha256:')[:12]}" if version else None
+        label = self._label(f"moved from {which or 'the version in use'}")
         effect = float(wanted.get("effect") or DEFAULT_EFFECT)
-        return Distribution(label, effect, tuple(column.name for column in found))
+        return Distribution(label, effect, tuple(column.name for column in found), version)
 
-    def _duplicate_rows(self) -> Rule:
+    def _referential(self, wanted: Spec) -> Rule:
+        found = [
+            self._column(name, f"columns[{place}]") for place, name in enumerate(wanted["columns"])
+        ]
+        named = wanted.get("references")
+        if named is not None and len(named) != len(found):
+            raise _invalid(self._path("references"), "name one for each of columns")
+        other = wanted["dataset"]
+        short = str(other["version"]).removeprefix("sha256:")[:12]
+        return Exists(
+            self._label(f"have a key that version {short} of Dataset {other['name']} has not"),
+            tuple(found),
+            tuple(named or wanted["columns"]),
+            named=named is not None,
+            source=other,
+        )
+
+    def _leakage(self, wanted: Spec) -> Rule:
+        target = self._column(wanted["target"], "target")
+        return Leakage(
+            self._label(f"tell {target.name!r} alone"),
+            target,
+            tuple(column for column in self.schema.columns if column.name != target.name),
+            float(wanted.get("threshold") or DEFAULT_THRESHOLD),
+        )
+
+    def _duplicate_rows(self, _wanted: Spec) -> Rule:
         for column in self.schema.columns:
             if column.type is ColumnType.OTHER:
                 raise _invalid(
@@ -160,7 +191,7 @@ class _Check:
             field=self._path(),
             fault=fault,
             column=column.name if column else None,
-            severity=Severity(self.spec.get("severity") or Severity.FAIL),
+            severity=Severity(self.spec.get("severity") or _DEFAULTS.get(self.kind, "Fail")),
             allowed=Decimal(self.spec.get("maxViolationFraction") or 0),
         )
 

@@ -1,8 +1,12 @@
 """One rule of a plan: what it is called, what it allows, and what it asks of the rows."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
+
+from tidemill_runner.schema import Column
 
 NOTHING = Decimal(0)
 
@@ -104,15 +108,48 @@ class Order:
 
 @dataclass(frozen=True)
 class Distribution:
-    """Columns that must not move by `effect` from the version in use; all where none is named."""
+    """Columns that must not move by `effect` from a version; all where none is named.
+
+    Without `version` it is the version in use.
+    """
 
     label: Label
     effect: float
     columns: tuple[str, ...]
+    version: str | None = None
+
+
+@dataclass(frozen=True)
+class Exists:
+    """Keys that must be in a version of another Dataset, which `source` says where to find.
+
+    `references` are its columns; `named` where the spec names them.
+    """
+
+    label: Label
+    columns: tuple[Column, ...]
+    references: tuple[str, ...]
+    named: bool
+    source: Mapping[str, Any]
+
+    @property
+    def dataset(self) -> str:
+        return str(self.source["name"])
+
+
+@dataclass(frozen=True)
+class Leakage:
+    """Columns of which none may tell the target alone by `threshold` or more."""
+
+    label: Label
+    target: Column
+    columns: tuple[Column, ...]
+    threshold: float
 
 
 InScan = RowRule | Member | Expression | RowCount | Freshness
-Rule = Stated | InScan | Repeats | Order | Distribution
+WithOthers = Repeats | Order | Exists | Leakage
+Rule = Stated | InScan | WithOthers | Distribution
 
 
 @dataclass(frozen=True)

@@ -61,8 +61,9 @@ class S3Origin:
         return found
 
     def fetch(self, info: ObjectInfo, path: Path, seen: Seen) -> str:
+        bounded = _bounded(info, seen)
         try:
-            hasher = self.storage.download(info.key, path, etag=info.etag or None, seen=seen)
+            hasher = self.storage.download(info.key, path, etag=info.etag or None, seen=bounded)
         except (errors.Changed, errors.NotFound):
             raise changed(f"{info.key} was replaced or removed while it was read") from None
         except (errors.AccessDenied, errors.BucketMissing) as error:
@@ -70,6 +71,20 @@ class S3Origin:
         if hasher.size != info.size:
             raise changed(f"{info.key} has {hasher.size} bytes, it was listed with {info.size}")
         return hasher.digest
+
+
+def _bounded(info: ObjectInfo, seen: Seen) -> Seen:
+    """End a download that gives more than was listed, before it fills the disk."""
+    done = 0
+
+    def take(amount: int) -> None:
+        nonlocal done
+        done += amount
+        if done > info.size:
+            raise changed(f"{info.key} gives more than the {info.size} bytes it was listed with")
+        seen(amount)
+
+    return take
 
 
 def _refused(error: errors.StoreError) -> Failure:

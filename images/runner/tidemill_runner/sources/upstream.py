@@ -44,12 +44,17 @@ class UpstreamOrigin:
 
     @cached_property
     def _version(self) -> Version:
-        try:
-            return Version(self.store, self.source)
-        except errors.AccessDenied:
-            # The keys may read this one manifest and not list beside it: gone reads as denied.
-            raise Failure(
-                "DatasetCorrupt",
-                f"the manifest of {self.where} is gone, or the store refuses it: restore it, or "
-                "ingest that Dataset again",
-            ) from None
+        return open_version(self.store, self.source)
+
+
+def open_version(store: Storage, wanted: DatasetVersion) -> Version:
+    """A version of another Dataset, proved as far as its manifest and schema; raises Failure."""
+    try:
+        return Version(store, wanted)
+    except errors.AccessDenied:
+        # The keys may read this one manifest and not list beside it: gone reads as denied.
+        raise Failure(
+            "DatasetCorrupt",
+            f"the manifest of version {wanted.version} of Dataset {wanted.name} is gone, or the "
+            "store refuses it: restore it, or ingest that Dataset again",
+        ) from None

@@ -17,6 +17,7 @@ from urllib3 import exceptions
 from tidemill.store import web
 from tidemill.store.addresses import AllowedNetworks
 from tidemill.store.web import RemoteFile, WebError
+from tidemill_runner.failures import no_room
 
 READ_SECONDS = 60.0
 
@@ -156,5 +157,7 @@ def _errors(url: str) -> Iterator[None]:
     except (exceptions.IncompleteRead, exceptions.ProtocolError):
         raise web.unavailable(url, "the connection broke") from None
     except (exceptions.HTTPError, OSError) as error:
+        if no_room(error):
+            raise  # of the file that is written, not of the server
         why = f"the server does not answer ({type(error).__name__})"
         raise web.unavailable(url, why) from None

@@ -1,157 +1,16 @@
-"""What data must be like before it becomes a version: the columns declared, and checks."""
+"""Checks that data must pass before it becomes a version."""
 
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from tidemill.api.v1alpha1.types import ApiModel, Duration, Fraction, rule, rules
+from tidemill.api.v1alpha1.schema import MAX_COLUMNS, ColumnName, Count
+from tidemill.api.v1alpha1.sources import DatasetSource
+from tidemill.api.v1alpha1.types import ApiModel, Digest, Duration, Fraction, rule, rules
 
 MAX_CHECKS = 64
-MAX_COLUMNS = 2048
-MAX_IN = 10_000
 MAX_EXPRESSION = 4096
 MAX_KEYS = 32
-
-NUMBER_PATTERN = r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?"
-TIME_PATTERN = (
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-    r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})?)?"
-)
-
-DeclaredType = Literal["Integer", "Float", "Boolean", "String", "Date", "Timestamp", "Other"]
-ColumnName = Annotated[
-    str, Field(min_length=1, max_length=1024, description="Name of a column, as in the files.")
-]
-Bound = Annotated[
-    str, Field(pattern=rf"^({NUMBER_PATTERN}|{TIME_PATTERN})$", max_length=64, examples=["0.5"])
-]
-Count = Annotated[int, Field(ge=0, le=9_007_199_254_740_991)]
-Severity = Annotated[
-    Literal["Fail", "Warn"],
-    Field(description="Fail: data that violates it does not become a version. Warn: it is told."),
-]
-
-
-class ColumnRules(ApiModel):
-    """What one column must be like. A value that is missing violates no rule but on gaps."""
-
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            rule(
-                "!has(self.maxNullFraction) || !has(self.nullable) || self.nullable",
-                "maxNullFraction allows gaps that nullable: false forbids: leave one of them out",
-            ),
-            rule(
-                "!has(self.minLength) || !has(self.maxLength) || self.minLength <= self.maxLength",
-                "minLength is above maxLength: no text could be both",
-            ),
-        )
-    )
-
-    name: ColumnName
-    type: Annotated[
-        DeclaredType | None,
-        Field(
-            description="Type over all rows; one that is wider is a fault, too. A column that is "
-            "narrower (whole numbers for Float, dates for Timestamp), in CSV any column "
-            "for String, is read as declared. Default: not judged."
-        ),
-    ] = None
-    nullable: Annotated[
-        bool | None,
-        Field(description="false: no value may be missing (NaN is missing). Default: not judged."),
-    ] = None
-    max_null_fraction: Annotated[
-        Fraction | None, Field(description="The fraction of values that may be missing.")
-    ] = None
-    min: Annotated[
-        Bound | None,
-        Field(
-            description="Least value allowed, of Integer, Float, Date or Timestamp. "
-            "A time without a zone is in UTC. Infinity violates it in either direction."
-        ),
-    ] = None
-    max: Annotated[
-        Bound | None, Field(description="Greatest value allowed; otherwise as `min`.")
-    ] = None
-    in_: Annotated[
-        list[Annotated[str, Field(max_length=1024, description="A value.")]] | None,
-        Field(
-            alias="in",
-            min_length=1,
-            max_length=MAX_IN,
-            description="The only values allowed; numbers and times are compared by value.",
-            json_schema_extra={"x-kubernetes-list-type": "set"},
-        ),
-    ] = None
-    regex: Annotated[
-        str | None,
-        Field(
-            min_length=1,
-            max_length=1024,
-            description="Regular expression (RE2) that the whole of each text must match.",
-        ),
-    ] = None
-    min_length: Annotated[
-        Count | None, Field(description="Least number of characters of a text.")
-    ] = None
-    max_length: Annotated[
-        Count | None, Field(description="Greatest number of characters of a text.")
-    ] = None
-    unique: Annotated[
-        bool, Field(description="No value may occur twice; judged as the check `unique` does.")
-    ] = False
-    sensitive: Annotated[
-        bool, Field(description="Its values must never be shown in a report, a log or the status.")
-    ] = False
-    severity: Severity = "Fail"
-    max_violation_fraction: Annotated[
-        Fraction | None,
-        Field(
-            description="The fraction of values that may violate each of min, max, in, regex, "
-            "minLength, maxLength and unique. Default: none."
-        ),
-    ] = None
-
-
-class SchemaSpec(ApiModel):
-    """Which columns there must be, and what they must be like."""
-
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            rule(
-                "self.mode == 'Infer' || (has(self.columns) && size(self.columns) > 0)",
-                "mode Enforce needs columns: with none declared all data would be refused",
-            )
-        )
-    )
-
-    mode: Annotated[
-        Literal["Infer", "Enforce"],
-        Field(
-            description="Infer: the columns declared must be there and keep their rules, others "
-            "may be. Enforce: there may be no others."
-        ),
-    ] = "Infer"
-    on_change: Annotated[
-        Literal["Reject", "Warn", "Retrain"],
-        Field(
-            description="What follows when columns are others than in the version before, and "
-            "none of the rules here is broken."
-        ),
-    ] = "Warn"
-    columns: Annotated[
-        list[ColumnRules],
-        Field(
-            default_factory=list,
-            max_length=MAX_COLUMNS,
-            description="The columns declared.",
-            json_schema_extra={
-                "x-kubernetes-list-type": "map",
-                "x-kubernetes-list-map-keys": ["name"],
-            },
-        ),
-    ]
 
 
 class RowCount(ApiModel):
@@ -223,21 +82,32 @@ class DuplicateRows(ApiModel):
 
 
 class Distribution(ApiModel):
-    """Columns must be distributed as in the version in use."""
+    """Columns must be distributed as in another version."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
             rule(
                 "double(self.effect) >= 0.1",
                 "effect is below 0.1: so little is not told from nothing",
-            )
+            ),
+            rule(
+                "(self.against == 'Version') == has(self.version)",
+                "version names what is compared with: it is needed with against: Version and "
+                "only there",
+            ),
         )
     )
 
     against: Annotated[
-        Literal["Previous"],
-        Field(description="Previous: the version in use; without one it holds."),
+        Literal["Previous", "Version"],
+        Field(
+            description="Previous: the version in use; without one it holds. Version: the one "
+            "that `version` names, so that many small steps away from it are seen."
+        ),
     ] = "Previous"
+    version: Annotated[
+        Digest | None, Field(description="A version of the present Dataset, by its digest.")
+    ] = None
     effect: Annotated[
         Fraction,
         Field(
@@ -257,6 +127,69 @@ class Distribution(ApiModel):
     ] = None
 
 
+class Referential(ApiModel):
+    """Keys that must be in another Dataset."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "!has(self.references) || size(self.references) == size(self.columns)",
+                "references and columns differ in number: name one for each, in the same order",
+            )
+        )
+    )
+
+    columns: Annotated[
+        list[ColumnName],
+        Field(
+            min_length=1,
+            max_length=MAX_KEYS,
+            description="The columns whose values, taken together, are the key. A row that lacks "
+            "one of them is not judged.",
+            json_schema_extra={"x-kubernetes-list-type": "set"},
+        ),
+    ]
+    dataset: Annotated[
+        DatasetSource,
+        Field(
+            description="The Dataset that must have the keys. With `latest` the data is judged "
+            "again when that has a new version."
+        ),
+    ]
+    references: Annotated[
+        list[ColumnName] | None,
+        Field(
+            min_length=1,
+            max_length=MAX_KEYS,
+            description="Its columns, of the same types; default those of the same names.",
+            json_schema_extra={"x-kubernetes-list-type": "set"},
+        ),
+    ] = None
+
+
+class Leakage(ApiModel):
+    """No column alone may tell the target: a model would learn it and nothing else."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "double(self.threshold) >= 0.5",
+                "threshold is below 0.5: so much any good feature tells",
+            )
+        )
+    )
+
+    target: Annotated[ColumnName, Field(description="The column that is to be predicted.")]
+    threshold: Annotated[
+        Fraction,
+        Field(
+            description="From which strength on a column is named: the part of the errors of "
+            "always guessing the most frequent value that knowing the column spares, learnt on one "
+            "half of a sample of rows and judged on the other."
+        ),
+    ] = "0.99"
+
+
 _KINDS = (
     "rowCount",
     "expression",
@@ -265,8 +198,10 @@ _KINDS = (
     "monotonic",
     "duplicateRows",
     "distribution",
+    "referential",
+    "leakage",
 )
-_WHOLE = ("rowCount", "freshness")
+_WHOLE = ("rowCount", "freshness", "leakage")
 
 
 class Check(ApiModel):
@@ -282,7 +217,8 @@ class Check(ApiModel):
             rule(
                 "!has(self.maxViolationFraction) || "
                 f"({' && '.join(f'!has(self.{kind})' for kind in _WHOLE)})",
-                f"{' and '.join(_WHOLE)} hold or do not: they take no maxViolationFraction",
+                f"{', '.join(_WHOLE[:-1])} and {_WHOLE[-1]} hold or do not: they take no "
+                "maxViolationFraction",
             ),
         )
     )
@@ -295,7 +231,13 @@ class Check(ApiModel):
             description="Name of the check, for reports and messages.",
         ),
     ]
-    severity: Severity = "Fail"
+    severity: Annotated[
+        Literal["Fail", "Warn"] | None,
+        Field(
+            description="Fail: data that violates it does not become a version. Warn: it is told. "
+            "Default: Fail, of leakage Warn."
+        ),
+    ] = None
     max_violation_fraction: Annotated[
         Fraction | None,
         Field(description="The fraction of rows that may violate it; default none."),
@@ -324,7 +266,13 @@ class Check(ApiModel):
     ] = None
     distribution: Annotated[
         Distribution | None,
-        Field(description="Columns must be distributed as in the version in use."),
+        Field(description="Columns must be distributed as in the version in use, or another."),
+    ] = None
+    referential: Annotated[
+        Referential | None, Field(description="Keys that must be in another Dataset.")
+    ] = None
+    leakage: Annotated[
+        Leakage | None, Field(description="No column alone may tell the target.")
     ] = None
 
 

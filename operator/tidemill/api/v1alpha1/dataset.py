@@ -4,11 +4,12 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from tidemill.api.v1alpha1.checks import Checks, SchemaSpec
+from tidemill.api.v1alpha1.checks import Checks
 from tidemill.api.v1alpha1.dataset_status import DatasetStatus
 from tidemill.api.v1alpha1.describe import Describe
 from tidemill.api.v1alpha1.meta import Template
 from tidemill.api.v1alpha1.prepare import Prepare
+from tidemill.api.v1alpha1.schema import SchemaSpec
 from tidemill.api.v1alpha1.sources import Source
 from tidemill.api.v1alpha1.types import ApiModel, Duration
 

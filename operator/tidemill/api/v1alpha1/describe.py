@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from tidemill.api.v1alpha1.checks import ColumnName
+from tidemill.api.v1alpha1.schema import ColumnName
 from tidemill.api.v1alpha1.types import ApiModel, Fraction
 
 MAX_GROUPINGS = 8

@@ -245,6 +245,11 @@ class Reason(StrEnum):
     )
     DEADLINE_EXCEEDED = "DeadlineExceeded", Actor.USER, "The run took longer than `spec.deadline`."
     EVICTED = "Evicted", Actor.ADMINISTRATOR, "The node evicted the pod; the message is the node's."
+    SCRATCH_FULL = (
+        "ScratchFull",
+        Actor.ADMINISTRATOR,
+        "No room is left for the pod's scratch space; it is tried again. Give nodes more disk.",
+    )
     NODE_LOST = (
         "NodeLost",
         Actor.ADMINISTRATOR,

@@ -6,8 +6,9 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from tidemill.api.structural import structural_schema
-from tidemill.api.v1alpha1.checks import Check, Checks, ColumnRules, DeclaredType, SchemaSpec
+from tidemill.api.v1alpha1.checks import Check, Checks
 from tidemill.api.v1alpha1.dataset_status import ColumnType
+from tidemill.api.v1alpha1.schema import ColumnRules, DeclaredType, SchemaSpec
 
 FULL = {
     "name": "price",

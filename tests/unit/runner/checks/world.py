@@ -51,9 +51,12 @@ class World:
             self.connection.execute(f"INSERT INTO staged VALUES {marks}", flat)  # noqa: S608
 
     def outcomes(
-        self, checks: Sequence[Spec] = (), schema: Spec | None = None
+        self,
+        checks: Sequence[Spec] = (),
+        schema: Spec | None = None,
+        lookups: Mapping[int, str] | None = None,
     ) -> tuple[Outcome, ...]:
-        return run(self.connection, parse(schema, checks, self.schema), NOW)
+        return run(self.connection, parse(schema, checks, self.schema), NOW, lookups)
 
     def check(self, **spec: Any) -> Outcome:
         """The outcome of one check."""

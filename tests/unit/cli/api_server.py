@@ -1,0 +1,123 @@
+"""An API server as the plugin sees it: tokens, Datasets, the way to the operator's data port."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from tests.unit.data_api.bucket import Bucket, Reviewer
+
+from tidemill.data_api.readers import Readers
+from tidemill.data_api.routes import DataRoutes
+
+PROXY = "/api/v1/namespaces/tidemill-system/services/http:tidemill-data:8082/proxy"
+DATASETS = "/apis/tidemill.dev/v1alpha1/namespaces/{ns}/datasets"
+USER_TOKEN = "the-user's-own"
+
+
+@dataclass
+class ApiServer:
+    """What it knows, what it was asked, and what it refuses before anything else."""
+
+    bucket: Bucket = field(default_factory=Bucket)
+    statuses: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    refuse: dict[str, list[tuple[int, dict[str, Any]]]] = field(default_factory=dict)
+    asked: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    token_requests: list[dict[str, Any]] = field(default_factory=list)
+    port: int = 0
+
+    def kubeconfig(self, folder: Path, namespace: str = "team") -> Path:
+        """Write a kubeconfig of a user with a token."""
+        server = f"http://127.0.0.1:{self.port}"
+        context = {"cluster": "c", "user": "u", "namespace": namespace}
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "here",
+            "clusters": [{"name": "c", "cluster": {"server": server}}],
+            "users": [{"name": "u", "user": {"token": USER_TOKEN}}],
+            "contexts": [
+                {"name": "here", "context": context},
+                {"name": "there", "context": {**context, "namespace": "other"}},
+            ],
+        }
+        file = folder / "kubeconfig"
+        file.write_text(json.dumps(config))
+        return file
+
+    def app(self) -> web.Application:
+        """The routes; the data port is the real one, with a bucket in memory."""
+        app = web.Application(middlewares=[self._first])
+        app.router.add_post("/api/v1/namespaces/{ns}/serviceaccounts/{name}/token", self._token)
+        app.router.add_get(DATASETS, self._list)
+        app.router.add_get(DATASETS + "/{name}", self._get)
+        data = web.Application()
+        data.add_routes(DataRoutes(self.bucket, Readers(Reviewer())).routes())
+        app.add_subapp(PROXY, data)
+        return app
+
+    @web.middleware
+    async def _first(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        self.asked.append((request.method, request.path, dict(request.headers)))
+        for part, answers in self.refuse.items():
+            if part in request.path and answers:
+                status, body = answers.pop(0)
+                headers = {"Retry-After": "3"} if status in (429, 503) else {}
+                return web.json_response(body, status=status, headers=headers)
+        answer: web.StreamResponse = await handler(request)
+        return answer
+
+    async def _token(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        self.token_requests.append({**request.match_info, **body["spec"]})
+        if request.match_info["name"] != "default":
+            return web.json_response(status("NotFound", "not found"), status=404)
+        return web.json_response({"status": {"token": f"good-{request.match_info['ns']}"}})
+
+    async def _get(self, request: web.Request) -> web.Response:
+        found = self.statuses.get((request.match_info["ns"], request.match_info["name"]))
+        if found is None:
+            return web.json_response(status("NotFound", "not found"), status=404)
+        return web.json_response({"metadata": {}, "status": found})
+
+    async def _list(self, request: web.Request) -> web.Response:
+        items = [
+            {"metadata": {"name": name}, "status": found}
+            for (namespace, name), found in self.statuses.items()
+            if namespace == request.match_info["ns"]
+        ]
+        return web.json_response({"items": items})
+
+
+def status(reason: str, message: str) -> dict[str, Any]:
+    """The object by which an API server refuses."""
+    return {"kind": "Status", "reason": reason, "message": message}
+
+
+@contextmanager
+def running() -> Iterator[ApiServer]:
+    """Serve on a free port, in a thread of its own."""
+    server = ApiServer()
+    loop = asyncio.new_event_loop()
+    runner = web.AppRunner(server.app(), shutdown_timeout=1)
+
+    async def start() -> None:
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        server.port = runner.addresses[0][1]
+
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    asyncio.run_coroutine_threadsafe(start(), loop).result(10)
+    try:
+        yield server
+    finally:
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()

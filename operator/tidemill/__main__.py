@@ -11,13 +11,13 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry
 
-from tidemill.data_api.listener import Listener
 from tidemill.engine import logs
 from tidemill.engine.context import Context, utc_now
 from tidemill.engine.faults import DieAtWrite
 from tidemill.engine.key import Key
 from tidemill.engine.lease import Lease, LeaseSettings
 from tidemill.engine.limiter import Limiter
+from tidemill.engine.listener import Listener
 from tidemill.engine.metrics import Metrics
 from tidemill.engine.probes import Progress
 from tidemill.engine.process import Parts, Process
@@ -35,6 +35,8 @@ from tidemill.settings import Settings
 from tidemill.wiring import OWN, Sieve, Watches
 
 SERVED_RETRY_SECONDS = 5.0
+# Of the port that data is read through: apart from probes, so that a right opens one.
+DATA_BODY, DATA_STOPPING_SECONDS = 1024, 5.0
 logger = logging.getLogger(__name__)
 
 
@@ -65,7 +67,7 @@ class Operator:
             kinds = self.assemble(context)
             progress = Progress(queues.items(), self.settings.stuck_seconds)
             server = Server(progress, self.registry, kinds.routes)
-            data = Listener(kinds.data_routes)
+            data = Listener(kinds.data_routes, DATA_BODY, DATA_STOPPING_SECONDS)
             await server.start(self.settings.listen, self.settings.port)
             try:
                 await data.start(self.settings.listen, self.settings.data_port)

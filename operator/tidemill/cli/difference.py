@@ -11,6 +11,7 @@ from typing import Any
 
 from tidemill.cli import shift
 from tidemill.cli.columns import ColumnProfile, Profile, Value
+from tidemill.stats import effect
 
 MAX_KINDS = 10
 MAX_LABEL = 80
@@ -123,7 +124,7 @@ def _pair(before: ColumnProfile, after: ColumnProfile, tested: int) -> Iterator[
 
 def _missing(before: ColumnProfile, after: ColumnProfile, tested: int) -> Iterator[Change]:
     difference = abs(after.missing - before.missing)
-    if difference <= max(_MISSING, shift.shares_floor(before.rows, after.rows, tested)):
+    if difference <= max(_MISSING, effect.shares_floor(before.rows, after.rows, tested)):
         return
     message = f"{before.missing:.1%} of the values were missing, {after.missing:.1%} are"
     yield Change("Missing", after.name, min(0.3 + 0.65 * difference, 1.0), message)
@@ -177,9 +178,9 @@ def _categories(before: ColumnProfile, after: ColumnProfile, tested: int) -> Ite
     yield from _effect(after.name, shift.categories(old, new, tested))
     if lost := {kind: n / before.count for kind, n in old.items() if kind not in new}:
         share, top = sum(lost.values()), max(lost.values())
-        chance = _chance(top, after.count)
+        chance = effect.chance_of_none(top, after.count)
         message = f"{_names(lost)} no longer there ({share:.1%} of the values before)"
-        certain = chance < shift.ALPHA
+        certain = chance < effect.ALPHA
         importance = min(0.25 + 0.65 * share, 0.9) if certain else 0.1
         breaking = certain and top >= LOST_SHARE
         details = {"shares": _top(lost), "chance": chance}
@@ -190,11 +191,6 @@ def _categories(before: ColumnProfile, after: ColumnProfile, tested: int) -> Ite
         importance = min(0.2 + 0.65 * share, 0.9) if before.count else 0.2
         details = {"shares": _top(added)}
         yield Change("CategoriesNew", after.name, importance, message, details=details)
-
-
-def _chance(share: float, rows: int) -> float:
-    """The chance that a category of that share is in none of so many rows."""
-    return (1 - share) ** rows if share < 1 else float(rows == 0)
 
 
 def _unbounded(before: ColumnProfile, after: ColumnProfile) -> Iterator[Change]:
@@ -221,19 +217,19 @@ def _numbers(before: ColumnProfile, after: ColumnProfile, tested: int) -> Iterat
 
 def counts_up(column: ColumnProfile) -> bool:
     """An identifier: integers, all different. It grows with the rows and means nothing by it."""
-    many = column.count >= shift.MIN_ROWS
+    many = column.count >= effect.MIN_ROWS
     return column.type == "Integer" and many and column.distinct >= 0.95 * column.count
 
 
-def _effect(name: str, effect: shift.Effect) -> Iterator[Change]:
-    if not effect.matters:
+def _effect(name: str, found: effect.Effect) -> Iterator[Change]:
+    if not found.matters:
         return
     message = (
-        f"the distribution moved by {effect.distance:.2f} ({effect.measure}; "
-        f"chance explains {effect.floor:.2f})"
+        f"the distribution moved by {found.distance:.2f} ({found.measure}; "
+        f"chance explains {found.floor:.2f})"
     )
-    details = {"measure": effect.measure, "distance": effect.distance, "floor": effect.floor}
-    yield Change("Shift", name, min(0.2 + 0.65 * effect.distance, 0.9), message, details=details)
+    details = {"measure": found.measure, "distance": found.distance, "floor": found.floor}
+    yield Change("Shift", name, min(0.2 + 0.65 * found.distance, 0.9), message, details=details)
 
 
 def _top(shares: Mapping[Value, float]) -> list[list[Any]]:

@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
+from tidemill.engine.listener import Listener
 from tidemill.engine.probes import Progress
-
-MAX_BODY = 64 * 1024
 
 
 @dataclass(slots=True)
@@ -22,12 +21,11 @@ class Server:
     progress: Progress
     registry: CollectorRegistry
     routes: Sequence[web.RouteDef] = ()
-    _runner: web.AppRunner | None = field(default=None, init=False)
+    _listener: Listener | None = field(default=None, init=False)
 
     async def start(self, host: str, port: int) -> int:
         """Listen; gives the port, which differs when 0 was asked for."""
-        app = web.Application(client_max_size=MAX_BODY)
-        app.add_routes(
+        self._listener = Listener(
             [
                 web.get("/healthz", _probe(self.progress.stuck)),
                 web.get("/readyz", _probe(self.progress.unready)),
@@ -35,16 +33,12 @@ class Server:
                 *self.routes,
             ]
         )
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, host, port).start()
-        bound: int = self._runner.addresses[0][1]
-        return bound
+        return await self._listener.start(host, port)
 
     async def stop(self) -> None:
         """End open requests and stop listening."""
-        if self._runner is not None:
-            await self._runner.cleanup()
+        if self._listener is not None:
+            await self._listener.stop()
 
     async def _metrics(self, _: web.Request) -> web.Response:
         body = generate_latest(self.registry)

@@ -20,7 +20,6 @@ from tests.unit.dataset.test_upstream import (
 )
 
 from tidemill.api.v1alpha1.dataset import DatasetSpec
-from tidemill.children import credentials
 from tidemill.dataset import references
 from tidemill.dataset.references import PINS_ANNOTATION
 from tidemill.store import layout
@@ -171,15 +170,8 @@ async def test_a_version_that_is_not_there_is_told_by_its_field(
 
 
 async def test_the_job_may_read_those_manifests_and_no_others(
-    world: World, operator: Operator, monkeypatch: pytest.MonkeyPatch
+    world: World, operator: Operator, granted: list[Any]
 ) -> None:
-    granted: list[Any] = []
-
-    def grant(config: Any, policy: Any, seconds: int) -> Any:
-        granted.append(policy)
-        return world.assume_role(config, policy, seconds)
-
-    monkeypatch.setattr(credentials, "assume_role", grant)
     put_above(world)
     put_above(world, NEWER, OTHER)
     world.put(KIND, NAME, {**joins(), "checks": looks_into(OTHER)["checks"]})

@@ -9,7 +9,6 @@ from tests.unit.children.world import NAMESPACE, World, condition_types, once, s
 from tests.unit.dataset.scene import RESULT, VERSION
 from tests.unit.dataset.test_sources import given
 
-from tidemill.children import credentials
 from tidemill.dataset.reconcile import DatasetReconciler
 from tidemill.dataset.upstream import MAX_CHAIN
 from tidemill.engine.context import Context
@@ -293,15 +292,8 @@ async def test_a_row_has_an_end(
 
 
 async def test_only_the_manifest_read_is_opened_to_the_job(
-    world: World, operator: Operator, monkeypatch: pytest.MonkeyPatch
+    world: World, operator: Operator, granted: list[Any]
 ) -> None:
-    granted: list[Any] = []
-
-    def grant(config: Any, policy: Any, seconds: int) -> Any:
-        granted.append(policy)
-        return world.assume_role(config, policy, seconds)
-
-    monkeypatch.setattr(credentials, "assume_role", grant)
     put_above(world)
     world.put(KIND, NAME, derived())
     await operator.run()

@@ -2,8 +2,8 @@
 
 from enum import StrEnum
 
+from tidemill.stats.effect import ALPHA
 from tidemill_runner.profile.compare import Comparison, Kind
-from tidemill_runner.profile.shift import ALPHA
 from tidemill_runner.schema import WIDER, Column, Schema
 
 # Share of the values from which on a category that is gone breaks what has learnt it.

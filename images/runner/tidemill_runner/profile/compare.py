@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from tidemill.stats.effect import ALPHA, MIN_ROWS, Effect, chance_of_none, shares_floor
 from tidemill_runner.profile import shift
 from tidemill_runner.profile.column import MOMENTS, NUMBERS, ColumnProfile, Value
 from tidemill_runner.profile.document import Profile
-from tidemill_runner.profile.shift import Effect
 from tidemill_runner.schema import ColumnType
 
 MAX_KINDS = 10
@@ -139,7 +139,7 @@ def _pair(before: ColumnProfile, after: ColumnProfile, tested: int) -> Iterator[
 
 def _missing(before: ColumnProfile, after: ColumnProfile, tested: int) -> Iterator[Change]:
     difference = abs(after.missing - before.missing)
-    floor = shift.shares_floor(before.rows, after.rows, tested)
+    floor = shares_floor(before.rows, after.rows, tested)
     if difference <= max(_MISSING, floor):
         return
     yield Change(
@@ -201,10 +201,10 @@ def _categories(before: ColumnProfile, after: ColumnProfile, tested: int) -> Ite
     yield from _effect(after.name, shift.categories(old, new, tested))
     if lost := {kind: n / before.count for kind, n in old.items() if kind not in new}:
         share = sum(lost.values())
-        chance = _chance(max(lost.values()), after.count)
+        chance = chance_of_none(max(lost.values()), after.count)
         details = {"shares": _top(lost), "chance": chance}
         message = f"{_names(lost)} no longer there ({share:.1%} of the values before)"
-        importance = min(0.25 + 0.65 * share, 0.9) if chance < shift.ALPHA else 0.1
+        importance = min(0.25 + 0.65 * share, 0.9) if chance < ALPHA else 0.1
         yield Change(Kind.CATEGORIES_LOST, after.name, importance, message, details=details)
     if added := {kind: n / after.count for kind, n in new.items() if kind not in old}:
         share = sum(added.values())
@@ -212,11 +212,6 @@ def _categories(before: ColumnProfile, after: ColumnProfile, tested: int) -> Ite
         importance = min(0.2 + 0.65 * share, 0.9) if before.count else 0.2
         shares = {"shares": _top(added)}
         yield Change(Kind.CATEGORIES_NEW, after.name, importance, message, details=shares)
-
-
-def _chance(share: float, rows: int) -> float:
-    """The chance that a category of that share is in none of so many rows."""
-    return (1 - share) ** rows if share < 1 else float(rows == 0)
 
 
 def _unbounded(before: ColumnProfile, after: ColumnProfile) -> Iterator[Change]:
@@ -244,7 +239,7 @@ def _numbers(before: ColumnProfile, after: ColumnProfile, tested: int) -> Iterat
 
 def _counts_up(column: ColumnProfile) -> bool:
     """An identifier: integers, all different. It grows with the rows and means nothing by it."""
-    many = column.count >= shift.MIN_ROWS
+    many = column.count >= MIN_ROWS
     return column.type is ColumnType.INTEGER and many and column.distinct >= 0.95 * column.count
 
 

@@ -11,6 +11,7 @@ from scipy import stats
 from scipy.spatial import distance
 from tests.unit.runner.profile.tables import profile, profile_of, schema, table
 
+from tidemill.stats.effect import EFFECT, shares_floor
 from tidemill_runner.profile import shift
 from tidemill_runner.profile.classify import Verdict, classify
 from tidemill_runner.profile.compare import Comparison, Kind, compare
@@ -157,7 +158,7 @@ def test_chance_is_rarely_taken_for_a_shift(rows: int) -> None:
         pair = [dict(enumerate(counts.tolist())) for counts in (one, two)]
         alarms["categories"] += shift.categories(pair[0], pair[1], 30).matters
         gap = np.abs(np.cumsum(one) / 20_000 - np.cumsum(two) / rows).max()
-        alarms["numbers"] += gap > max(shift.EFFECT, shift.shares_floor(20_000, rows, 30))
+        alarms["numbers"] += gap > max(EFFECT, shares_floor(20_000, rows, 30))
     assert max(alarms.values()) <= 2
 
 

@@ -26,8 +26,11 @@ def policy(bucket: str) -> dict[str, object]:
 
 def upload(client: Minio, file: Path, bucket: str, key: str) -> None:
     """Uploads the file unless the same bytes are there: a new upload would be a new listing."""
-    if not client.bucket_exists(bucket_name=bucket):
+    try:
         client.make_bucket(bucket_name=bucket)
+    except S3Error as error:
+        if error.code != "BucketAlreadyOwnedByYou":
+            raise
     try:
         present = client.stat_object(bucket_name=bucket, object_name=key).etag
     except S3Error as error:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from tests.contract.proxy import Spoil, proxy
 from tests.contract.s3_server import S3Server
+from tests.support.buckets import make_bucket
 
 from tidemill.store import errors
 from tidemill.store.config import StoreConfig
@@ -70,8 +71,7 @@ def careless(server: S3Server) -> Iterator[StoreConfig]:
     """
     open_to_all = replace(server.config, bucket="careless", access_key="", secret_key="")
     client, arn = server.client(), "arn:aws:s3:::careless"
-    if not client.bucket_exists("careless"):
-        client.make_bucket("careless")
+    make_bucket(client, "careless")
     client.set_bucket_policy(
         "careless",
         '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":["*"]},'

@@ -10,6 +10,7 @@ from typing import Any
 
 from minio import Minio
 from tests.contract.s3_server import S3Server
+from tests.support.buckets import make_bucket
 
 from tidemill.store import layout, listing
 from tidemill.store.config import StoreConfig
@@ -56,8 +57,7 @@ class Workbench:
 
     def deliver(self, key: str, data: bytes, part_size: int = 0) -> None:
         """Put an object into the source, in parts where it is larger than one."""
-        if not self.client.bucket_exists(self.bucket):
-            self.client.make_bucket(self.bucket)
+        make_bucket(self.client, self.bucket)
         self.client.put_object(
             self.bucket,
             f"{self.prefix}{key}",

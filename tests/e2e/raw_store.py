@@ -14,6 +14,7 @@ from minio import Minio, MinioAdmin
 from minio.credentials import StaticProvider
 from tests.apiserver.kubectl import Kubectl
 from tests.e2e.specs import RAW_BUCKET
+from tests.support.buckets import make_bucket
 
 SYSTEM = "tidemill-system"
 REGION = "us-east-1"
@@ -59,8 +60,7 @@ def raw_store(kubectl: Kubectl) -> Iterator[RawStore]:
         client = Minio(
             endpoint=address, access_key=user, secret_key=password, secure=False, region=REGION
         )
-        if not client.bucket_exists(bucket_name=RAW_BUCKET):
-            client.make_bucket(bucket_name=RAW_BUCKET)
+        make_bucket(client, RAW_BUCKET)
         admin = MinioAdmin(
             endpoint=address, credentials=StaticProvider(user, password), secure=False
         )

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from minio import Minio, MinioAdmin
 from minio.credentials.providers import StaticProvider
+from minio.error import S3Error
 
 POLICY = "tidemill"
 
@@ -38,8 +39,11 @@ def prepare(config: Path, credentials: Path, root: Path) -> None:
         secure=secure,
         region=region,
     )
-    if not client.bucket_exists(bucket):
+    try:
         client.make_bucket(bucket)
+    except S3Error as error:
+        if error.code != "BucketAlreadyOwnedByYou":
+            raise
     _say(f"bucket {bucket}: there")
 
     admin = MinioAdmin(

@@ -48,6 +48,12 @@ def column(**asked: Any) -> dict[str, Any]:
 
 
 RULES = [
+    case(
+        {"retention": {"age": "30d"}},
+        {"retention": {}},
+        "retention limits nothing: set versions, age or both",
+        "retention of everything",
+    ),
     case({}, {"source": {}}, SOURCE, "no source"),
     case(
         inline("a\n1\n"),

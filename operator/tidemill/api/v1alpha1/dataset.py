@@ -9,6 +9,7 @@ from tidemill.api.v1alpha1.dataset_status import DatasetStatus
 from tidemill.api.v1alpha1.describe import Describe
 from tidemill.api.v1alpha1.meta import Template
 from tidemill.api.v1alpha1.prepare import Prepare
+from tidemill.api.v1alpha1.retention import DeletionPolicy, Retention
 from tidemill.api.v1alpha1.schema import SchemaSpec
 from tidemill.api.v1alpha1.sources import Source
 from tidemill.api.v1alpha1.types import ApiModel, Duration
@@ -57,6 +58,17 @@ class DatasetSpec(ApiModel):
         Literal["Copy"],
         Field(description="Copy: each version is copied into content-addressed storage."),
     ] = "Copy"
+    retention: Annotated[
+        Retention | None,
+        Field(description="How many versions are kept, and for how long; without it, all are."),
+    ] = None
+    deletion_policy: Annotated[
+        DeletionPolicy,
+        Field(
+            description="What becomes of the versions when the Dataset is deleted. Retain: they "
+            "stay. Delete: those that nothing uses are removed, about a day later."
+        ),
+    ] = "Retain"
     template: Annotated[
         Template | None, Field(description="What the ingest pod asks of the cluster.")
     ] = None

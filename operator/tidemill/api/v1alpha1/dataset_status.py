@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from tidemill.api.v1alpha1.meta import CommonStatus
+from tidemill.api.v1alpha1.retention import DeletionPolicy, RetentionStatus
 from tidemill.api.v1alpha1.types import Digest, StatusModel
 
 MAX_STATUS_COLUMNS = 256
@@ -164,6 +165,17 @@ class DatasetStatus(CommonStatus):
             max_length=MAX_STATUS_VERSIONS,
             description="The newest versions, newest first.",
             json_schema_extra={"x-kubernetes-list-type": "atomic"},
+        ),
+    ] = None
+    retention: Annotated[
+        RetentionStatus | None,
+        Field(description="What is kept, and what is to be removed."),
+    ] = None
+    deletion_policy: Annotated[
+        DeletionPolicy | None,
+        Field(
+            description="The deletion policy that is noted in the store: it counts when the "
+            "Dataset is gone."
         ),
     ] = None
     source: Annotated[SourceStatus | None, Field(description="The source as last listed.")] = None

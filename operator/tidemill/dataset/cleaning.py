@@ -31,7 +31,8 @@ from tidemill.store.stored import Name, Stored
 from tidemill.store.sweep import Freed, Sweep
 
 _DIGEST = re.compile(rb"sha256:[0-9a-f]{64}")
-USERS = (DATASETS, TRAINING_RUNS, MODEL_DEPLOYMENTS, JOBS)
+USERS = (DATASETS, TRAINING_RUNS, MODEL_DEPLOYMENTS)
+ENDED = (Phase.SUCCEEDED, Phase.FAILED)
 INGESTS = {**MANAGED_BY, KIND_LABEL: "Dataset"}
 MAX_LINEAGE_BYTES = 1024 * 1024
 
@@ -115,6 +116,9 @@ class Cleaning:
     async def _world(self) -> _World:
         client, namespace = self.context.client, self.namespace
         objects = [one for kind in USERS for one in await client.list(kind, namespace)]
+        # A Job that has ended names what it was compared with, and reads it no more.
+        jobs = await client.list(JOBS, namespace, labels=MANAGED_BY)
+        objects += [one for one in jobs if view(one).phase not in ENDED]
         datasets = tuple(one for one in objects if one["kind"] == DATASETS.kind)
         used = uses(objects) | await self._used_by_models()
         limits = {
@@ -148,7 +152,7 @@ class Cleaning:
         """Tell whether an ingest is running: its Job has not ended, or a pod of it outlives it."""
         client, namespace = self.context.client, self.namespace
         jobs = await client.list(JOBS, namespace, labels=INGESTS)
-        if any(view(job).phase not in (Phase.SUCCEEDED, Phase.FAILED) for job in jobs):
+        if any(view(job).phase not in ENDED for job in jobs):
             return True
         pods = await client.list(PODS, namespace, labels=INGESTS)
         return any(not is_over(pod) for pod in pods)

@@ -203,6 +203,21 @@ async def test_nothing_is_deleted_while_an_ingest_runs(
     assert len(house.versions()) == 1
 
 
+@pytest.mark.parametrize(("phase", "stays"), [(None, True), ("Complete", False)])
+async def test_a_job_keeps_what_it_names_while_it_lasts(
+    house: House, phase: str | None, stays: bool
+) -> None:
+    house.dataset(retention={"versions": 1})
+    first, _, third = await three(house)
+    job = a_job(phase)
+    job["metadata"]["labels"][KIND_LABEL] = "TrainingRun"
+    job["metadata"]["annotations"] = {"tidemill.dev/previous-version": first}
+    house.world.api.put(job)
+    for _ in range(3):
+        await house.look()
+    assert house.versions() == ({first, third} if stays else {third})
+
+
 @pytest.mark.parametrize("retention", [{}, {"versions": 0}, {"age": "for ever"}, {"keep": 1}])
 async def test_what_cannot_be_read_asks_for_nothing(house: House, retention: Any) -> None:
     house.dataset(retention=retention)

@@ -60,7 +60,8 @@ def test_what_is_beyond_its_retention_goes_and_what_is_used_stays(
     with installed.operator(world, *QUICK) as operator:
         eventually(operator.ready)
         first = version(world, "words", "one")
-        reader = {"source": {"dataset": {"name": "words", "version": first}}}
+        source = {"dataset": {"name": "words", "version": first}}
+        reader = {"source": source, "deletionPolicy": "Delete"}
         world.apply("Dataset", "reader", reader)
         world.wait_ready("Dataset", "reader")
         second = version(world, "words", "two")
@@ -83,7 +84,7 @@ def test_what_is_beyond_its_retention_goes_and_what_is_used_stays(
         assert [one["version"] for one in status["versions"]] == [third, first]
         assert status["retention"]["versions"] == 2
 
-        # Nobody uses the first any more.
+        # Nothing that stays was made from the first any more.
         world.delete("Dataset", "reader")
         eventually(lambda: stored(world, raw, "words") == {third}, WITHIN)
         # What went comes again: it is read and kept anew.

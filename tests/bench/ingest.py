@@ -2,8 +2,9 @@
 
 Run from the root of the tree: `python -m tests.bench.ingest [--rows N] [--json FILE]`. A Parquet
 file of 13 columns lies in the bucket; a Dataset with checks and a schema reads it in a pod that may
-have 1 GiB of memory, and a second one a tenth of the rows. Memory is the runner's own, as its
-kernel counts it at the highest. Times are from the pod's start to the version's record, once each.
+have 1 GiB of memory, and a second one a tenth of the rows. Memory is what
+the runner holds for itself, at the highest of what was seen a few times a second; pages of files,
+which the kernel takes back when it needs them, are not in it. Times are from the pod's start to the version's record, once each.
 """
 
 import contextlib
@@ -28,7 +29,8 @@ MEMORY = "1Gi"
 NUMBERS, TEXTS = 10, 2
 MIB = 1024 * 1024
 FLAT = "peak memory, of that for a tenth of the rows"
-TARGETS = {"read in a pod of 1 GiB": "yes"}
+PEAK = "peak memory of the process, MiB"
+TARGETS = {"read in a pod of 1 GiB": "yes", PEAK: "≤ 300"}
 CHECKS: list[dict[str, Any]] = [
     {"name": "positive", "expression": "n0 >= 0"},
     {"name": "ordered", "expression": "n1 <= n2 + 1000"},
@@ -88,19 +90,19 @@ def ingested(world: World, raw: RawStore, name: str, rows: int) -> table.Figures
         "seconds": took,
         "rows per second": rows / took,
         "MiB per second": size / MIB / took,
-        "peak memory of the process, MiB": peak / MIB,
+        PEAK: peak / MIB,
     }
 
 
 def memory(world: World) -> int:
-    """Read the highest resident size of the runner so far, in bytes; 0 when there is none."""
+    """Read what the runner holds for itself at this moment, in bytes; 0 when there is none."""
     pods = world.list("pods", "-l", "tidemill.dev/kind=Dataset")
     running = [pod for pod in pods if pod["status"].get("phase") == "Running"]
     for pod in running:
         with contextlib.suppress(RefusedError):
             name = pod["metadata"]["name"]
             text = world.kubectl("exec", "-n", world.namespace, name, "--", "cat", "/proc/1/status")
-            if found := re.search(r"VmHWM:\s+(\d+) kB", text):
+            if found := re.search(r"RssAnon:\s+(\d+) kB", text):
                 return int(found[1]) * 1024
     return 0
 
@@ -115,7 +117,7 @@ def measure(rows: int) -> table.Figures:
         world.secret(RAW_SECRET, raw.reader)
         tenth = ingested(world, raw, "tenth", max(rows // 10, 1))
         whole = ingested(world, raw, "whole", rows)
-    peaks = [one["peak memory of the process, MiB"] for one in (whole, tenth)]
+    peaks = [one[PEAK] for one in (whole, tenth)]
     return {**whole, FLAT: peaks[0] / peaks[1] if peaks[1] else 0.0, "a tenth": tenth}
 
 

@@ -2,9 +2,10 @@
 
 Run from the root of the tree: `python -m tests.bench.ingest [--rows N] [--json FILE]`. A Parquet
 file of 13 columns lies in the bucket; a Dataset with checks and a schema reads it in a pod that may
-have 1 GiB of memory, and a second one a tenth of the rows. Memory is what
-the runner holds for itself, at the highest of what was seen a few times a second; pages of files,
-which the kernel takes back when it needs them, are not in it. Times are from the pod's start to the version's record, once each.
+have 1 GiB of memory, and a second one a tenth of the rows. Memory is what the runner holds for
+itself, at the highest of what was seen a few times a second; pages of files, which the kernel takes
+back when it needs them, are not in it. Times are from the pod's start to the version's record, once
+each.
 """
 
 import contextlib

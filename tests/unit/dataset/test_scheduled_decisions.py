@@ -10,6 +10,7 @@ from tests.unit.dataset.cases import (
     KEY,
     LISTING,
     NOW,
+    OLD,
     VERSIONED,
     ingest,
     job,
@@ -19,10 +20,19 @@ from tests.unit.dataset.cases import (
 )
 from tests.unit.dataset.scene import RESULT
 
+from tidemill.api.v1alpha1.conditions import (
+    ConditionType,
+    Verdict,
+    conditions_of,
+    progressing,
+    ready,
+    stalled,
+)
 from tidemill.api.v1alpha1.dataset_status import DatasetStatus
 from tidemill.api.v1alpha1.reasons import Reason
 from tidemill.children.pods import Diagnosis
 from tidemill.dataset.decide import decide
+from tidemill.dataset.look import looks
 from tidemill.dataset.observed import Listing, Observed
 from tidemill.dataset.plan import WHY_ANNOTATION, Plan
 from tidemill.jobs.view import Phase
@@ -201,6 +211,40 @@ def test_between_times_it_is_told_again_how_the_last_look_ended(kept: Any, reaso
     assert (plan.status, plan.requeue_after) == (before, 200.0)
     seen = scheduled(before)
     assert seen.verdict == plan.verdict
+
+
+def told(verdict: Verdict, **fields: Any) -> DatasetStatus:
+    """Give a status between times, as its conditions tell it."""
+    conditions = conditions_of(verdict, ConditionType.READY, [], generation=1, now=SINCE)
+    return looked(SINCE, **{"ingest": DONE, "conditions": conditions, **fields})
+
+
+READY, SUSPENDED = ready("x"), ready("x", Reason.SUSPENDED)
+GIVEN_UP = ingest("Failed", fingerprint="f", reason="SourceUnavailable", message="x")
+AWAY = progressing(Reason.SOURCE_UNAVAILABLE, "away", summary="False")
+LOOKS: dict[str, tuple[DatasetStatus, bool]] = {
+    "at rest": (told(READY), False),
+    "suspended at rest": (told(SUSPENDED), False),
+    "rejected": (told(ready("x", Reason.DELIVERY_REJECTED)), False),
+    "ingested before fingerprints were kept": (told(READY, ingest=ingest("Succeeded")), False),
+    "given up": (told(stalled(Reason.SOURCE_UNAVAILABLE, "x"), ingest=GIVEN_UP), False),
+    "given up, then asked for in vain": (told(AWAY, ingest=GIVEN_UP), True),
+    "source denied": (told(stalled(Reason.ACCESS_DENIED, "x")), True),
+    "waits for another Dataset": (told(progressing(Reason.WAITING_FOR_DATASET, "x")), True),
+    "never looked": (looked(SINCE, source=None, ingest=None), True),
+    "suspended while it settled": (told(SUSPENDED, source=source(OLD)), True),
+    "suspended while its Job ran": (told(SUSPENDED, ingest=ingest()), True),
+    "asked for something else": (told(READY, ingest=SPEC_WAS_OTHER), True),
+    "its time": (told(READY, last_refresh_time=BEFORE), True),
+}
+
+
+@pytest.mark.parametrize("case", LOOKS)
+def test_whether_it_looks(case: str) -> None:
+    before, expected = LOOKS[case]
+    assert looks(spec(refresh=EACH_TEN), before, NOW, requested=False) is expected
+    assert looks(spec(refresh=EACH_TEN), before, NOW, requested=True)
+    assert looks(spec(), before, NOW, requested=False)
 
 
 def _notes(attempt: int) -> dict[str, str]:

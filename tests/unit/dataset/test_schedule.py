@@ -1,96 +1,37 @@
 """A Dataset with a schedule: when its source is looked at, and what is said of it."""
 
-import asyncio
-import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from tests.unit.children.world import (
-    FakeStore,
-    World,
-    condition_types,
-    once,
-    summary,
-    until_quiet,
+from tests.unit.children.world import World, condition_types, summary
+from tests.unit.dataset.scene import SPEC
+from tests.unit.dataset.scheduled_scene import (
+    HALF_AN_HOUR,
+    HOURLY,
+    KIND,
+    NAME,
+    ONE,
+    START,
+    Counted,
+    delivered,
+    look,
+    note,
+    quiet,
+    ready,
+    run_jobs,
+    wake,
+    whys,
 )
-from tests.unit.dataset.scene import RESULT, SPEC, leave_result, process
 
 from tidemill.dataset import observe
 from tidemill.kube.resources import JOBS
 from tidemill.store.errors import AccessDenied, Unavailable
 
-KIND, NAME = "Dataset", "d"
-HOURLY = {"schedule": "0 * * * *"}
-START = datetime(2025, 1, 1, 0, 20, tzinfo=UTC)
-ONE = datetime(2025, 1, 1, 1, tzinfo=UTC)
-HALF_AN_HOUR = 1800
-
-
-class Counted(FakeStore):
-    """A bucket that knows how often it was listed."""
-
-    listings = 0
-
-    async def list(self, prefix: str) -> Any:
-        self.listings += 1
-        return await super().list(prefix)
-
 
 @pytest.fixture
 def raw(monkeypatch: pytest.MonkeyPatch) -> Counted:
-    """Give the bucket that is read, with one delivery in it."""
-    bucket = Counted()
-    bucket.objects["d/a.csv"] = b"a\n1\n"
-    monkeypatch.setattr(observe, "ObjectStore", lambda _: bucket)
-    return bucket
-
-
-def note(job: dict[str, Any], name: str) -> str:
-    return str(job["metadata"]["annotations"][f"tidemill.dev/{name}"])
-
-
-def run_jobs(world: World, **changes: Any) -> None:
-    """End each Job with the version that its listing makes, and the why it was told."""
-    for job in world.api.all(JOBS):
-        if "status" not in job:
-            version = hashlib.sha256(note(job, "fingerprint").encode()).hexdigest()
-            result = {**RESULT, "version": f"sha256:{version}", "why": note(job, "why"), **changes}
-            leave_result(world, job, result)
-            world.end_job(job, "Complete")
-
-
-async def wake(world: World) -> Any:
-    """Reconcile once, in a process that remembers nothing."""
-    return await once(process(world)(), KIND, NAME)
-
-
-async def quiet(world: World) -> None:
-    await until_quiet(world, process(world)(), KIND, NAME)
-
-
-async def look(world: World) -> None:
-    """Let a look come to its end."""
-    await quiet(world)
-    world.wait(10)
-    await quiet(world)
-    run_jobs(world)
-    await quiet(world)
-
-
-async def ready(world: World, **changes: Any) -> dict[str, Any]:
-    """Give a Dataset whose first look has ended, at 00:20:10."""
-    world.now = START
-    body = world.put(KIND, NAME, {**SPEC, "refresh": HOURLY, **changes})
-    await look(world)
-    assert summary(body)["status"] == "True"
-    return body
-
-
-def whys(body: dict[str, Any]) -> list[str]:
-    return [version["why"] for version in body["status"]["versions"]]
+    return delivered(monkeypatch)
 
 
 async def test_the_first_look_is_at_once_and_the_next_time_is_told(
@@ -367,59 +308,3 @@ async def test_a_time_that_comes_during_a_pass_is_not_skipped(
     before = raw.listings
     await wake(world)
     assert raw.listings == before + 1
-
-
-STEPS = st.lists(
-    st.tuples(
-        st.sampled_from(["wake", "wake twice", "deliver", "remove", "jobs", "suspend", "resume"]),
-        st.sampled_from([0.0, 0.5, 1.0, 9.75, 11.0, 60.0, 600.0, 1799.0, 3600.0, 10_000.0]),
-    ),
-    min_size=1,
-    max_size=40,
-)
-
-
-@given(steps=STEPS)
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-def test_whatever_wakes_it_no_look_is_between_times_and_none_is_lost(
-    monkeypatch: pytest.MonkeyPatch, new_world: Any, steps: list[tuple[str, float]]
-) -> None:
-    world, raw = new_world(), Counted()
-    raw.objects["d/a.csv"] = b"a\n1\n"
-    monkeypatch.setattr(observe, "ObjectStore", lambda _: raw)
-    asyncio.run(_live(world, raw, steps))
-
-
-async def _live(world: World, raw: Counted, steps: list[tuple[str, float]]) -> None:
-    body = await ready(world)
-    ended: datetime | None = world.now  # when the last look ended; None while one is open
-    for number, (step, seconds) in enumerate(steps):
-        world.wait(seconds)
-        if step == "deliver":
-            raw.objects[f"d/{number}.csv"] = b"a\n2\n"
-        elif step == "remove" and len(raw.objects) > 1:
-            raw.objects.popitem()
-        elif step == "jobs":
-            run_jobs(world)
-        elif step in {"suspend", "resume"}:
-            world.edit(body, suspend=step == "suspend")
-        for _ in range(2 if step == "wake twice" else 1):
-            before, jobs = raw.listings, [job["metadata"]["name"] for job in world.api.all(JOBS)]
-            await wake(world)
-            hour = world.now.replace(minute=0, second=0, microsecond=0)
-            if body["spec"].get("suspend") or (ended and hour <= ended):
-                assert raw.listings == before
-                assert [job["metadata"]["name"] for job in world.api.all(JOBS)] == jobs
-                continue
-            assert raw.listings == before + 1
-            ended = world.now if summary(body)["reason"] == "Ready" else None
-    world.edit(body, suspend=False)
-    world.wait(3600)
-    await look(world)
-    found = body["status"]
-    assert found["source"]["objects"] == len(raw.objects)
-    newest = hashlib.sha256(found["source"]["fingerprint"].encode()).hexdigest()
-    assert found["version"] == f"sha256:{newest}"
-    assert set(whys(body)) <= {"Created", "Scheduled"}

@@ -75,7 +75,7 @@ def test_what_is_beyond_its_retention_goes_and_what_is_used_stays(
         )["status"]["retention"]
         assert shown["versions"] == 3
         assert shown["condemnedBytes"] > 0
-        assert shown["nextRemoval"]
+        assert shown["nextRemovalTime"]
         eventually(lambda: stored(world, raw, "words") == {first, third}, WITHIN)
         eventually(lambda: content(world, raw) == before - 1, WITHIN)
         status = world.wait(

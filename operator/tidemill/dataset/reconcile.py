@@ -1,7 +1,7 @@
 """One pass over one Dataset: read the world, decide, act, write the status."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -24,6 +24,7 @@ from tidemill.children.status import (
 from tidemill.dataset import policies, references
 from tidemill.dataset.decide import decide
 from tidemill.dataset.gate import Gate
+from tidemill.dataset.look import looks
 from tidemill.dataset.observe import list_source
 from tidemill.dataset.observed import Listing, Observed, SourceProblem
 from tidemill.dataset.origin import Origin
@@ -82,6 +83,7 @@ class DatasetReconciler:
             await self.writer.write(live, status, invalid_spec(error))
             return Result.done()
         if spec.suspend:
+            status = status.model_copy(update={"next_refresh_time": None})
             await self.writer.write(live, status, _suspended(status))
             return Result.done()
         return await self.writer.guard(live, status, self._act(live, spec, status))
@@ -90,9 +92,11 @@ class DatasetReconciler:
         self, live: Mapping[str, Any], spec: DatasetSpec, status: DatasetStatus
     ) -> Result:
         context = self.launcher.context
-        observed = await self._observe(live, spec, status)
         token = requested_at(live)
         requested = token is not None and token != status.last_handled_reconcile_at
+        observed, began = Observed(source=None), context.clock()
+        if looks(spec, status, began, requested=requested):
+            observed = replace(await self._observe(live, spec, status), began=began)
         plan = decide(spec, status, observed, context.clock(), requested=requested)
         if plan.passing:
             raise Passing(plan.verdict.reason, plan.verdict.message)

@@ -67,6 +67,6 @@ def facts(
         bytes=sum(one.bytes for one in mine),
         condemned=len(condemned),
         condemned_bytes=sum(one.bytes for one in condemned),
-        next_removal=min(times).replace(microsecond=0) + grace if times else None,
+        next_removal_time=min(times).replace(microsecond=0) + grace if times else None,
         removed=ledger.removed.get(dataset, 0),
     )

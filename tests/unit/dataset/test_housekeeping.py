@@ -49,7 +49,7 @@ async def test_versions_are_condemned_shown_and_removed_and_then_their_content(
     assert house.versions() == {first, second, third}
     shown = house.status([third, second, first]).retention
     assert (shown.versions, shown.condemned, shown.condemned_bytes, shown.removed) == (3, 2, 11, 0)
-    assert shown.next_removal == house.world.now + timedelta(days=1)
+    assert shown.next_removal_time == house.world.now + timedelta(days=1)
     assert house.metric("condemned_versions") == 2
 
     await house.look(DAY - 1)
@@ -60,7 +60,7 @@ async def test_versions_are_condemned_shown_and_removed_and_then_their_content(
     told = house.status([third, second, first])
     assert [one.version for one in told.versions] == [third]
     assert (told.retention.versions, told.retention.condemned, told.retention.removed) == (1, 0, 2)
-    assert told.retention.next_removal is None
+    assert told.retention.next_removal_time is None
 
     await house.look()
     assert not house.has("first")

@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from tidemill.api.v1alpha1.checks import Checks
 from tidemill.api.v1alpha1.dataset_status import DatasetStatus
@@ -12,19 +12,55 @@ from tidemill.api.v1alpha1.prepare import Prepare
 from tidemill.api.v1alpha1.retention import DeletionPolicy, Retention
 from tidemill.api.v1alpha1.schema import SchemaSpec
 from tidemill.api.v1alpha1.sources import Source
-from tidemill.api.v1alpha1.types import ApiModel, Duration
+from tidemill.api.v1alpha1.types import ApiModel, Duration, rule, rules
 
 
 class Refresh(ApiModel):
     """How a change of the source is noticed."""
 
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "!has(self.schedule) || !has(self.pollInterval)",
+                "schedule says when the source is looked at, pollInterval how often: leave one of "
+                "them out",
+            ),
+            rule(
+                "!has(self.timeZone) || has(self.schedule)",
+                "timeZone is where the times of schedule are: set schedule, or leave timeZone out",
+            ),
+        )
+    )
+
     poll_interval: Annotated[
-        Duration,
+        Duration | None,
         Field(
-            description="How often the source is listed. Without effect where nothing can change "
-            "unseen: source.inline, source.dataset, source.http with a checksum."
+            description="How often the source is listed. Default: 1m. Without effect where nothing "
+            "can change unseen: source.inline, source.dataset, source.http with a checksum."
         ),
-    ] = "1m"
+    ] = None
+    schedule: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=128,
+            examples=["0 3 * * 1-5"],
+            description="The only times at which the source is looked at, in place of "
+            "pollInterval, as a cron expression: minute, hour, day of the month, month, day of the "
+            "week; or @hourly, @daily, @weekly, @monthly, @yearly. It holds for whatever the data "
+            "is made from: a new version of another Dataset, too, is taken at these times. Times "
+            "that were missed are made up for once.",
+        ),
+    ] = None
+    time_zone: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=64,
+            examples=["Europe/Berlin"],
+            description="Time zone of the schedule, by its IANA name. Default: UTC.",
+        ),
+    ] = None
     settle_period: Annotated[
         Duration,
         Field(

@@ -56,7 +56,7 @@ class RetentionStatus(StatusModel):
     condemned_bytes: Annotated[
         int, Field(description="Their size: at most as much becomes free.")
     ] = 0
-    next_removal: Annotated[
+    next_removal_time: Annotated[
         datetime | None,
         Field(description="When the first of them may go, if nothing uses it by then."),
     ] = None

@@ -40,7 +40,7 @@ _NEVER: tuple[Network, ...] = tuple(
 class DatabaseAddresses:
     """What the administrator opens, and the API server, which stays shut."""
 
-    allowed: AllowedNetworks = AllowedNetworks()
+    allowed: AllowedNetworks
     api_server: str | None = None
 
     def permit(self, text: str) -> bool:

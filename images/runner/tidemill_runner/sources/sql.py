@@ -1,4 +1,4 @@
-"""The rows of a query to a database: read in one snapshot, batch by batch, sorted, one Parquet file.
+"""The rows of a query to a database: read in one snapshot, sorted, written as one Parquet file.
 
 A server gives rows in any order, so they are sorted by all their columns before they are written:
 equal rows give equal bytes, whatever came first. Nothing is compared with what the operator saw:

@@ -140,7 +140,7 @@ class Reason(StrEnum):
     QUERY_INVALID = (
         "QueryInvalid",
         Actor.USER,
-        "The server refuses `spec.source.sql.query`, or its columns cannot be read; see the message.",
+        "The server refuses `spec.source.sql.query`, or a column cannot be read; the message says why.",
     )
     SOURCE_CHANGED = (
         "SourceChanged",

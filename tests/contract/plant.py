@@ -65,7 +65,9 @@ class Plant:
         source = self.source
         document = {
             "kind": "Sql",
-            **{name: getattr(source, name) for name in ("host", "port", "database", "query", "tls")},
+            **{
+                name: getattr(source, name) for name in ("host", "port", "database", "query", "tls")
+            },
             "maxBytes": changes.pop("max_bytes", 1 << 30),
             "secret": SECRET,
             "allowedNetworks": list(self.networks),

@@ -1,4 +1,4 @@
-"""A database that refuses, breaks off or gives what cannot be read: what is said, and what is not."""
+"""A database that refuses, breaks off or gives what cannot be read: what is said of it."""
 
 import asyncio
 import socket
@@ -13,6 +13,7 @@ from tests.contract.workbench import Workbench
 from tidemill.dataset import database_probe
 from tidemill.dataset.observed import Listing, SourceProblem
 from tidemill.store import postgres as client
+from tidemill_runner.database import Limits, connect
 from tidemill_runner.exits import Exit
 from tidemill_runner.sources import sql
 
@@ -92,12 +93,13 @@ async def test_a_table_that_may_not_be_read(plant: Plant) -> None:
         ("INSERT INTO readings VALUES (now(), 'x', 1) RETURNING site", ("may only read",)),
         ("WITH x AS (DELETE FROM readings RETURNING site) SELECT * FROM x", ("may only read",)),
         ("SET TRANSACTION READ WRITE", ("no columns",)),
-        ("SHOW data_directory", ("may only read",)),
+        ("SHOW work_mem", ("may only read",)),
         ("EXPLAIN ANALYZE SELECT 1", ("may only read",)),
         ("COPY readings TO PROGRAM 'true'", ("no columns",)),
         ("DO $$BEGIN DELETE FROM readings; END$$", ("no columns",)),
         ("SELECT site FROM readings WHERE power > $1", ("parameters",)),
         ("SELECT ts, site AS ts FROM readings", ("two columns are named 'ts'",)),
+        ('SELECT 1 AS "A", 2 AS a', ("columns 'A' and 'a' differ in case only",)),
         ("SELECT ts, power * 2 FROM readings", ("column 2 has no name",)),
         ("SELECT ARRAY[1] AS a", ("'a' is of type int4[]", '"a"::text')),
         ("SELECT 'x'::bytea AS a", ("bytea",)),
@@ -121,7 +123,6 @@ async def test_a_query_that_cannot_be(plant: Plant, query: str, words: tuple[str
         ("SELECT current_user::text::int AS a", ("22P02", "…")),
         ("SELECT 1e400::numeric AS a", ("22003",)),
         ("SELECT site FROM readings FOR UPDATE", ("25006", "FOR UPDATE")),
-        ("SELECT lo_create(0) AS a", ("25006",)),
         ("SELECT 'infinity'::timestamptz AS a", ("'a' holds infinity", "NULLIF(a, 'infinity')")),
         ("SELECT '-infinity'::date AS a", ("'a' holds infinity",)),
         ("SELECT '294276-12-31'::timestamp AS a", ("'a' holds a time too far away",)),
@@ -139,12 +140,12 @@ def test_a_query_that_fails_as_it_runs(plant: Plant, query: str, words: tuple[st
 
 @pytest.mark.parametrize(
     "query",
-    [f"SELECT '{PASSWORD}'::int AS a", f"SELECT {PASSWORD}", f'SELECT "{READER}" AS a'],
-    ids=["value", "syntax", "name"],
+    [f"SELECT '{PASSWORD}'::int AS a", f'SELECT "{PASSWORD}"', f'SELECT "{READER}" AS a'],
+    ids=["value", "name", "user"],
 )
 async def test_a_server_that_echoes_what_opens_it(plant: Plant, query: str) -> None:
     found = await problem(plant.having(query=query))
-    assert "…" in found.message or "pass" not in found.message
+    assert "…" in found.message
     logged = await asyncio.to_thread(plant.having(query=query).ingest)
     assert PASSWORD not in str(logged.termination)
     assert READER not in str(logged.termination)
@@ -168,7 +169,7 @@ async def test_a_watermark_that_is_none(
 
 async def test_a_column_with_a_hostile_name_is_a_column(plant: Plant) -> None:
     name = HOSTILE.replace('"', '""')
-    hostile = plant.having(query=f'SELECT ts AS "{name}", site FROM readings', watermark=HOSTILE)
+    hostile = plant.having(query=f'SELECT 1 AS "{name}", 2 AS site', watermark=HOSTILE)
     assert isinstance(await hostile.ask(), Listing)
     outcome = await asyncio.to_thread(hostile.ingest)
     assert [one["name"] for one in outcome.result["columns"]] == [HOSTILE, "site"]
@@ -195,7 +196,8 @@ async def test_only_where_tls_is_disabled_is_it_left_out(plant: Plant) -> None:
     pids = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
     for tls, expected in (("VerifyFull", True), ("Require", True), ("Disable", False)):
         outcome = await asyncio.to_thread(plant.having(query=pids, tls=tls).ingest)
-        assert plant.table(outcome)["ssl"].to_pylist() == [expected]
+        table = await asyncio.to_thread(plant.table, outcome)
+        assert table["ssl"].to_pylist() == [expected]
 
 
 @pytest.mark.parametrize(
@@ -248,21 +250,29 @@ async def test_a_query_that_takes_too_long(plant: Plant, monkeypatch: pytest.Mon
     await refused(slow, "QueryInvalid", "57014", "cheaper")
 
 
+def test_what_a_function_writes_is_taken_back(plant: Plant) -> None:
+    """Servers before 16 let large objects be made in a transaction that only reads."""
+    plant.having(query="SELECT lo_create(0)::int8 AS a").ingest()
+    assert plant.server.sql("SELECT count(*) FROM pg_largeobject_metadata") == "0"
+
+
 def test_more_than_is_wanted(plant: Plant) -> None:
     outcome = plant.having(query="SELECT n FROM generate_series(1, 2000) n").ingest(max_bytes=4096)
     assert (outcome.exit, outcome.reason) == (Exit.USER, "SpecInvalid")
     assert "4096 bytes of spec.source.sql.maxSize" in outcome.message
 
 
+def test_rows_that_memory_cannot_sort(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sql, "connect", lambda *given: connect(*given[:2], Limits(1 << 20, 1)))
+    outcome = plant.having(query="SELECT n FROM generate_series(1, 200000) n").ingest()
+    assert (outcome.exit, outcome.reason) == (Exit.USER, "QueryInvalid")
+    assert "spec.template.resources.limits.memory" in outcome.message
+
+
 def test_no_rows(plant: Plant) -> None:
     outcome = plant.having(query="SELECT * FROM readings WHERE false").ingest()
     assert (outcome.exit, outcome.reason) == (Exit.DATA, "NoRows")
     assert "database plant" in outcome.message
-
-
-def test_names_that_no_query_tells_apart(plant: Plant) -> None:
-    outcome = plant.having(query='SELECT 1 AS "A", 2 AS a').ingest()
-    assert (outcome.exit, outcome.reason) == (Exit.DATA, "DuplicateColumns")
 
 
 def test_a_secret_without_a_password(plant: Plant) -> None:
@@ -288,8 +298,7 @@ def test_a_database_that_breaks_off(
             server.stop()
         elif len(batches) == 3:
             server.sql(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                f"WHERE usename = '{READER}'"
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename ~ 'reader'"
             )
         return batch(*arguments)
 

@@ -1,12 +1,18 @@
 """The rows of a query to PostgreSQL: what becomes of them, and that nothing but them counts."""
 
 import datetime as dt
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 from tests.contract.plant import Plant
-from tests.contract.postgres_server import OWNER, PostgresServer
+from tests.contract.postgres_server import DATABASE, OWNER, PostgresServer
+from tests.contract.s3_server import REPOSITORY
 from tests.contract.workbench import Workbench
 
 from tidemill.dataset.observed import Listing
@@ -32,7 +38,7 @@ def plant(postgres: PostgresServer, workbench: Workbench) -> Plant:
 
 
 def fill(plant: Plant, rows: tuple[str, ...] = ROWS) -> None:
-    plant.server.sql(f"INSERT INTO readings VALUES {', '.join(rows)}")
+    plant.server.sql(f"INSERT INTO readings VALUES {', '.join(rows)}")  # noqa: S608
 
 
 async def seen(plant: Plant) -> Listing:
@@ -141,3 +147,32 @@ async def test_rows_are_read_in_one_snapshot(plant: Plant, monkeypatch: pytest.M
 
     outcome = await to_thread(plant.ingest)
     assert (len(batches), outcome.result["rows"]) == (len(ROWS), len(ROWS))
+
+
+def read_alone(plant: Plant, query: str, path: Path) -> dict[str, Any]:
+    place = {"port": plant.server.port, "database": DATABASE, "path": str(path)}
+    asked = {**plant.secret, **place, "query": query}
+    done = subprocess.run(
+        [sys.executable, str(REPOSITORY / "tests/contract/read_alone.py")],
+        env={**os.environ, "PYTHONPATH": "operator:images/runner"},
+        cwd=REPOSITORY,
+        input=json.dumps(asked),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
+def test_a_million_rows_take_the_memory_of_few(plant: Plant, tmp_path: Path) -> None:
+    query = "SELECT n, md5(n::text) AS a, repeat(md5(n::text), 16) AS b "
+    query += "FROM generate_series(1, {}) n"
+    few = read_alone(plant, query.format(20_000), tmp_path / "few")
+    many = read_alone(plant, query.format(1_000_000), tmp_path / "many")
+    assert many["read"] > 500_000_000
+    assert many["peak"] - few["peak"] < 300_000_000, (few, many)
+    turned = read_alone(plant, query.format(1_000_000) + " ORDER BY a", tmp_path / "turned")
+    print("PEAKS", few, many, turned)
+    assert turned["digest"] == many["digest"]

@@ -7,10 +7,13 @@ starts; with a watermark, its greatest value and the number of rows are asked fo
 import asyncio
 from dataclasses import dataclass
 
+from tidemill.api.v1alpha1.dataset import DatasetSpec
 from tidemill.api.v1alpha1.dataset_status import DatasetStatus
 from tidemill.api.v1alpha1.reasons import Reason
 from tidemill.api.v1alpha1.sources import SqlSource
 from tidemill.dataset.observed import Listing, SourceProblem
+from tidemill.dataset.plan import ingest_key
+from tidemill.dataset.references import beside_source
 from tidemill.store import postgres
 from tidemill.store import postgres_errors as errors
 from tidemill.store.addresses import AllowedNetworks
@@ -51,13 +54,16 @@ class DatabaseProbe:
             return await query.fingerprint(connection, columns, sql.watermark)
 
 
-def read_already(status: DatasetStatus) -> Listing | None:
+def read_already(spec: DatasetSpec, status: DatasetStatus) -> Listing | None:
     """Give the state that a Job reads now: rows that come meanwhile are for the next one.
 
     Else a table that is always written to would end every Job before it is done.
     """
     ingest, source = status.ingest, status.source
     if source is None or ingest is None or ingest.outcome or ingest.last_failure_time:
+        return None
+    # Where other Datasets are read beside it, their versions are in the key and not known here.
+    if not beside_source(spec) and ingest.key != ingest_key(spec, source.fingerprint):
         return None
     return Listing(source.fingerprint, source.objects, source.bytes, snapshot=True)
 

@@ -71,7 +71,8 @@ async def list_source(
         if source.http:
             return await _http(context, key.namespace, source.http, status)
         if source.sql:
-            return await _sql(context, key.namespace, source.sql, status)
+            reading = read_already(spec, status)
+            return reading or await _sql(context, key.namespace, source.sql)
         if source.dataset:
             reference = of_source(source.dataset)
             datasets = Datasets(context, key)
@@ -158,11 +159,7 @@ async def _http(
     return Listing(found.fingerprint, 1, size, weak=found.weak)
 
 
-async def _sql(
-    context: Context, namespace: str, sql: SqlSource, status: DatasetStatus
-) -> Listing | SourceProblem:
-    if reading := read_already(status):
-        return reading
+async def _sql(context: Context, namespace: str, sql: SqlSource) -> Listing | SourceProblem:
     login = await source_login(context.client, namespace, sql)
     allowed = AllowedNetworks.parse(context.settings.http_allowed_networks)
     return await DatabaseProbe(allowed, login).ask(sql)

@@ -4,7 +4,6 @@ It is first prepared as it stands: the extended protocol takes one statement, wh
 then it stands in parentheses after FROM, where nothing but what gives rows may stand.
 """
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,7 +36,6 @@ TYPES = {
     "timestamptz": AS_IT_IS,
 }
 UNNAMED = "?column?"  # what the server calls an expression without a name
-MAX_COLUMNS = 1600
 ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 
 
@@ -66,9 +64,7 @@ class Query:
                 Column(one.name, self._type(one.type)) for one in statement.get_attributes()
             )
         except ERRORS as error:
-            raise errors.of_query(
-                error, self.server.where, self.sql, self.login.values
-            ) from None
+            raise errors.of_query(error, self.server.where, self.sql, self.login.values) from None
         if parameters:
             raise query_invalid("it has parameters ($1), for which there are no values")
         _check(found)
@@ -135,11 +131,14 @@ def identifier(name: str) -> str:
 def _check(columns: tuple[Column, ...]) -> None:
     if not columns:
         raise query_invalid("it gives no columns: write one SELECT")
-    names = Counter(column.name for column in columns)
+    seen: dict[str, str] = {}
     for position, column in enumerate(columns, start=1):
         if column.name == UNNAMED or not column.name.strip():
             raise query_invalid(f"column {position} has no name: give it one with AS")
-        if names[column.name] > 1:
+        if (other := seen.setdefault(column.name.casefold(), column.name)) != column.name:
+            what = f"columns {other!r} and {column.name!r} differ in case only"
+            raise query_invalid(f"{what}, which no later query tells apart: rename one with AS")
+        if any(before.name == column.name for before in columns[: position - 1]):
             raise query_invalid(f"two columns are named {column.name!r}: rename one with AS")
         if column.type not in TYPES:
             raise query_invalid(

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -80,6 +81,13 @@ class SqlOrigin:
             self._sort(rows, path)
         except DatabaseError as error:
             raise Failure(error.reason.value, error.message) from None
+        except duckdb.OutOfMemoryException:
+            raise Failure(
+                "QueryInvalid",
+                f"{FIELD}.query: {self.memory // 1024 // 1024} MiB of memory and the scratch "
+                "space are not enough to sort its rows: raise "
+                "spec.template.resources.limits.memory, or ask for fewer or narrower rows",
+            ) from None
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         with path.open("rb") as data:
@@ -122,9 +130,7 @@ class SqlOrigin:
                 each = max(batch.nbytes // len(records), 1)
                 wanted = min(max(BATCH_BYTES // each, 1), MOST_ROWS, 2 * wanted)
         except ERRORS as error:
-            raise errors.of_run(
-                error, self.query.server.where, self.query.login.values
-            ) from None
+            raise errors.of_run(error, self.query.server.where, self.query.login.values) from None
         except UnicodeDecodeError:
             raise Failure(
                 "WrongEncoding",

@@ -50,9 +50,7 @@ async def prepare(connection: Any) -> None:  # noqa: ANN401 - asyncpg has no typ
 def batch(records: Sequence[Sequence[Any]], kinds: pa.Schema) -> pa.RecordBatch:
     """Records as columns; raises Failure naming the column whose value cannot be had."""
     columns = zip(*records, strict=True)
-    arrays = [
-        _array(list(values), kind) for values, kind in zip(columns, kinds, strict=True)
-    ]
+    arrays = [_array(list(values), kind) for values, kind in zip(columns, kinds, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=kinds)
 
 

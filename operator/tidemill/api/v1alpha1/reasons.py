@@ -140,7 +140,7 @@ class Reason(StrEnum):
     QUERY_INVALID = (
         "QueryInvalid",
         Actor.USER,
-        "The server refuses `spec.source.sql.query`, or a column cannot be read; the message says why.",
+        "The server refuses `spec.source.sql.query`, or a column has a type that is not read.",
     )
     SOURCE_CHANGED = (
         "SourceChanged",

@@ -172,7 +172,6 @@ def test_a_million_rows_take_the_memory_of_few(plant: Plant, tmp_path: Path) -> 
     few = read_alone(plant, query.format(20_000), tmp_path / "few")
     many = read_alone(plant, query.format(1_000_000), tmp_path / "many")
     assert many["read"] > 500_000_000
-    assert many["peak"] - few["peak"] < 300_000_000, (few, many)
+    assert many["peak"] - few["peak"] < 250_000_000, (few, many)
     turned = read_alone(plant, query.format(1_000_000) + " ORDER BY a", tmp_path / "turned")
-    print("PEAKS", few, many, turned)
     assert turned["digest"] == many["digest"]

@@ -36,6 +36,27 @@ STATEMENT_SECONDS = 1800
 # A batch is made of whole rows: so many that they come to about this size.
 BATCH_BYTES = 4 * 1024 * 1024
 FIRST_ROWS, MOST_ROWS = 256, 16_384
+# A row group is written from memory; how many rows it has follows from the rows alone.
+GROUP_BYTES = 16 * 1024 * 1024
+GROUP_STEP = 2048
+
+
+@dataclass
+class _Amount:
+    """How much was read."""
+
+    rows: int = 0
+    size: int = 0
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        self.rows += batch.num_rows
+        self.size += sql_values.size(batch)
+
+    @property
+    def group(self) -> int:
+        """The rows of a row group: as many as come to its size, in whole steps."""
+        fit = GROUP_BYTES * max(self.rows, 1) // max(self.size, 1)
+        return min(max(fit // GROUP_STEP * GROUP_STEP, GROUP_STEP), ROW_GROUP)
 
 
 @dataclass(frozen=True)
@@ -77,8 +98,8 @@ class SqlOrigin:
         folder.mkdir()
         rows = folder / "rows.parquet"
         try:
-            asyncio.run(self._read(rows, seen))
-            self._sort(rows, path)
+            amount = asyncio.run(self._read(rows, seen))
+            self._sort(rows, path, amount.group)
         except DatabaseError as error:
             raise Failure(error.reason.value, error.message) from None
         except duckdb.OutOfMemoryException:
@@ -93,25 +114,26 @@ class SqlOrigin:
         with path.open("rb") as data:
             return digests.PREFIX + hashlib.file_digest(data, "sha256").hexdigest()
 
-    async def _read(self, path: Path, seen: Seen) -> None:
+    async def _read(self, path: Path, seen: Seen) -> "_Amount":
         """Write the rows as they come; raises DatabaseError or Failure."""
         query = self.query
         opened = postgres.transaction(query.server, query.login, STATEMENT_SECONDS)
         async with opened as connection:
             columns = await query.columns(connection)
             schema = sql_values.schema(columns)
-            done = 0
+            amount = _Amount()
             with pq.ParquetWriter(path, schema, compression="lz4") as writer:
                 async for batch in self._batches(connection, columns, schema):
-                    done += batch.nbytes
-                    if done > self.max_bytes:
+                    amount.add(batch)
+                    if amount.size > self.max_bytes:
                         raise Failure(
                             "SpecInvalid",
                             f"{self.where} gives more than the {self.max_bytes} bytes of "
                             f"{FIELD}.maxSize: raise it, or ask for fewer rows",
                         )
                     writer.write_batch(batch)
-                    seen(batch.nbytes)
+                    seen(sql_values.size(batch))
+        return amount
 
     async def _batches(
         self,
@@ -127,7 +149,7 @@ class SqlOrigin:
             while records := await cursor.fetch(wanted, timeout=STATEMENT_SECONDS + 60):
                 batch = sql_values.batch(records, schema)
                 yield batch
-                each = max(batch.nbytes // len(records), 1)
+                each = max(sql_values.size(batch) // len(records), 1)
                 wanted = min(max(BATCH_BYTES // each, 1), MOST_ROWS, 2 * wanted)
         except ERRORS as error:
             raise errors.of_run(error, self.query.server.where, self.query.login.values) from None
@@ -138,7 +160,7 @@ class SqlOrigin:
                 "it in the database, or cast the column to bytea and encode() it",
             ) from None
 
-    def _sort(self, rows: Path, path: Path) -> None:
+    def _sort(self, rows: Path, path: Path, group: int) -> None:
         """One order for all rows, by their values alone; on one thread, so that bytes are equal."""
         limits = Limits(self.memory, threads=1)
         folders = [rows.parent, path.parent]
@@ -146,7 +168,7 @@ class SqlOrigin:
             connection.execute(
                 f"COPY (SELECT * FROM read_parquet({quoted(str(rows))}) ORDER BY ALL NULLS FIRST) "  # noqa: S608 - quoted
                 f"TO {quoted(str(path))} "
-                f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP})"
+                f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {group})"
             )
 
 

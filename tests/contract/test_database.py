@@ -22,7 +22,7 @@ from tidemill_runner.sources import sql
 pytestmark = pytest.mark.only_minio("the database's rows are the same in every store")
 ROWS = (
     "('2026-01-01 00:00+00', 'b', 1.5)",
-    "('2026-01-01 01:00+00', NULL, -0.0)",
+    "('2026-01-01 01:00+00', NULL, '-0')",
     "('2026-01-01 01:00+00', NULL, 0.0)",
     "(NULL, 'ü', 'NaN')",
     "('2026-01-01 00:00+00', 'a', NULL)",

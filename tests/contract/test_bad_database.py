@@ -94,6 +94,7 @@ async def test_a_table_that_may_not_be_read(plant: Plant) -> None:
         ("WITH x AS (DELETE FROM readings RETURNING site) SELECT * FROM x", ("may only read",)),
         ("SET TRANSACTION READ WRITE", ("no columns",)),
         ("SHOW work_mem", ("may only read",)),
+        ("SELECT 1 AS a; -- note", ("after a semicolon",)),
         ("EXPLAIN ANALYZE SELECT 1", ("may only read",)),
         ("COPY readings TO PROGRAM 'true'", ("no columns",)),
         ("DO $$BEGIN DELETE FROM readings; END$$", ("no columns",)),
@@ -156,7 +157,7 @@ async def test_a_server_that_echoes_what_opens_it(plant: Plant, query: str) -> N
     [
         ("when", "SpecInvalid", ("spec.source.sql.watermark", "ts, site, power")),
         (HOSTILE, "SpecInvalid", ("spec.source.sql.watermark",)),
-        ("doc", "QueryInvalid", ("42883",)),
+        ("doc", "SpecInvalid", ("'doc' has no greatest value", "name one of ts, site, power")),
     ],
 )
 async def test_a_watermark_that_is_none(

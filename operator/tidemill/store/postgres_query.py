@@ -35,6 +35,7 @@ TYPES = {
     "timestamp": AS_IT_IS,
     "timestamptz": AS_IT_IS,
 }
+UNORDERED = ("bool", "uuid", "json", "jsonb")  # the server has no max() for them
 UNNAMED = "?column?"  # what the server calls an expression without a name
 ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 
@@ -72,7 +73,8 @@ class Query:
             await connection.prepare(self.rows(found))
         except asyncpg.PostgresError as error:
             if str(error.sqlstate).startswith(("42", "0A")):
-                raise query_invalid("it is no plain SELECT: it may only read") from None
+                what = "it is no plain SELECT, or goes on after a semicolon: it may only read"
+                raise query_invalid(what) from None
             raise errors.of_query(error, self.server.where, "", self.login.values) from None
         except ERRORS as error:
             raise errors.of_run(error, self.server.where, self.login.values) from None
@@ -110,13 +112,14 @@ class Query:
         return f"(\n{self.sql.rstrip().rstrip(';')}\n) AS source"
 
     def _watermark(self, name: str, columns: tuple[Column, ...]) -> str:
-        if all(column.name != name for column in columns):
-            known = ", ".join(column.name for column in columns[:20])
-            raise DatabaseError(
-                DatabaseReason.INVALID,
-                f"{FIELD}.watermark: the query has no column {name!r}: name one of {known}",
-            )
-        return identifier(name)
+        fit = [column.name for column in columns if column.type not in UNORDERED]
+        if name in fit:
+            return identifier(name)
+        known = any(column.name == name for column in columns)
+        what = "has no greatest value" if known else "is none of the query"
+        others = f"name one of {', '.join(fit[:20])}" if fit else "leave it out"
+        message = f"{FIELD}.watermark: the column {name!r} {what}: {others}"
+        raise DatabaseError(DatabaseReason.INVALID, message)
 
     @staticmethod
     def _type(kind: Any) -> str:  # noqa: ANN401 - asyncpg has no types

@@ -92,6 +92,7 @@ class PostgresServer:
                 "PGUSER": ADMIN,
                 "PGPASSWORD": PASSWORD,
                 "PGSSLMODE": "require",
+                "PGCONNECT_TIMEOUT": "20",
             },
             text=True,
             capture_output=True,

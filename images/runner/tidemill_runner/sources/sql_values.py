@@ -58,12 +58,13 @@ def batch(records: Sequence[Sequence[Any]], kinds: pa.Schema) -> pa.RecordBatch:
 def size(batch: pa.RecordBatch) -> int:
     """The bytes of its values: the same for equal rows, however they are cut into batches."""
     texts = (column for column in batch.columns if pa.types.is_string(column.type))
-    letters = sum(pc.sum(pc.binary_length(text)).as_py() or 0 for text in texts)
-    return _WORD * batch.num_rows * batch.num_columns + int(letters)
+    letters = sum(int(pc.sum(pc.binary_length(text)).as_py() or 0) for text in texts)
+    values: int = batch.num_rows * batch.num_columns
+    return _WORD * values + letters
 
 
 def _count(value: tuple[int, ...]) -> int:
-    return value[0]
+    return int(value[0])
 
 
 def _array(values: list[Any], column: pa.Field) -> pa.Array:

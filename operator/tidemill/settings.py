@@ -64,7 +64,9 @@ class Settings:
     server_image: str = _option("", "image of model servers, by digest")
     progress_url: str = _option("", "address at which Jobs reach this process")
     http_allowed_networks: tuple[str, ...] = _option(
-        (), "networks (CIDRs, comma-separated) that source.http may reach beside public addresses"
+        (),
+        "networks (CIDRs, comma-separated) that source.http may reach beside public addresses, "
+        "and source.sql beside public and private ones",
     )
     store_config: str = _option("/etc/tidemill/store-config", "directory with the store's address")
     store_credentials: str = _option("/etc/tidemill/store-credentials", "directory with its keys")

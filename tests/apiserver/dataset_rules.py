@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-SOURCE = "exactly one source must be set: s3, inline, http or dataset"
+SOURCE = "exactly one source must be set: s3, inline, http, dataset or sql"
 INLINE = "data holds more than 256 KiB: deliver it to a bucket"
 CSV_ONLY = "csv says how CSV is written: set format to CSV, or leave csv out"
 KIND = (
@@ -18,6 +18,13 @@ INPUT = "an input may not be named source: that is the table of spec.source"
 THRESHOLD = "threshold is below 0.5: so much any good feature tells"
 DIGEST = "sha256:" + "0" * 64
 OTHER = {"name": "other"}
+SQL = {
+    "engine": "PostgreSQL",
+    "host": "db.example.org",
+    "database": "plant",
+    "query": "SELECT 1 AS a",
+    "credentialsRef": {"name": "db-reader"},
+}
 ENFORCE = "mode Enforce needs columns: with none declared all data would be refused"
 GAPS = "maxNullFraction allows gaps that nullable: false forbids: leave one of them out"
 LENGTHS = "minLength is above maxLength: no text could be both"
@@ -75,6 +82,7 @@ RULES = [
         SOURCE,
         "Dataset and data",
     ),
+    case({"source": {"sql": SQL}}, {"source.sql": SQL}, SOURCE, "bucket and query"),
     case(
         inline("\u00fc" * 131_072),
         inline("\u00fc" * 131_073),

@@ -68,6 +68,7 @@ MENDED_ELSEWHERE = {
     Reason.ACCESS_DENIED,
     Reason.ADDRESS_FORBIDDEN,
     Reason.BUCKET_MISSING,
+    Reason.QUERY_INVALID,
     Reason.SOURCE_MISSING,
 }
 
@@ -208,7 +209,7 @@ class _Case:
     def _start_when_settled(self, key: str, attempt: int = 1) -> Plan:
         source = self._source()
         settle = parse_duration(self.refresh.settle_period)
-        if self.listing.settled:
+        if self.listing.ready(settle.total_seconds()):
             return self._start(key, attempt)
         waited = self.now - source.since
         seen_before = self.status.source is not None and source == self.status.source

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from tidemill.api.v1alpha1.dataset import DatasetSpec
-from tidemill.api.v1alpha1.sources import HttpSource, InlineSource, S3Source
+from tidemill.api.v1alpha1.sources import HttpSource, InlineSource, S3Source, SqlSource
 from tidemill.dataset.observe import inline_bytes, max_bytes, source_config
 from tidemill.store import layout
 from tidemill.store.config import StoreConfig
+from tidemill.store.database_addresses import api_server
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ class Origin:
             return {"kind": "Inline", "format": source.inline.format, "data": data, **written}
         if source.http:
             return self._http(source.http)
+        if source.sql:
+            return self._sql(source.sql)
         if source.dataset:
             return {
                 "kind": "Dataset",
@@ -47,6 +50,8 @@ class Origin:
             reference = source.s3.credentials_ref
         elif source.http:
             reference = source.http.headers_ref
+        elif source.sql:
+            reference = source.sql.credentials_ref
         return reference.name if reference else None
 
     def upstream_manifest(self, fingerprint: str) -> str | None:
@@ -62,6 +67,8 @@ class Origin:
             return "shorten spec.source.inline.data"
         if source.http:
             return "name a smaller file in spec.source.http.url"
+        if source.sql:
+            return "ask for fewer rows in spec.source.sql.query"
         if source.dataset:
             return "name a smaller Dataset in spec.source.dataset.name"
         return "narrow spec.source.s3.prefix"
@@ -76,6 +83,20 @@ class Origin:
             "secret": http.headers_ref.name if http.headers_ref else None,
             "allowedNetworks": list(self.allowed_networks),
             **_csv(http),
+        }
+
+    def _sql(self, sql: SqlSource) -> dict[str, Any]:
+        return {
+            "kind": "Sql",
+            "host": sql.host,
+            "port": sql.port,
+            "database": sql.database,
+            "query": sql.query,
+            "tls": sql.tls,
+            "maxBytes": max_bytes(sql),
+            "secret": sql.credentials_ref.name,
+            "allowedNetworks": list(self.allowed_networks),
+            "apiServer": api_server(),
         }
 
 

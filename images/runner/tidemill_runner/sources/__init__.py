@@ -4,10 +4,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tidemill_runner.inputs import DatasetVersion, HttpSource, IngestInput, InlineSource
+from tidemill_runner.inputs import (
+    DatasetVersion,
+    HttpSource,
+    IngestInput,
+    InlineSource,
+    S3Source,
+    SqlSource,
+)
 from tidemill_runner.sources.inline import InlineOrigin
 from tidemill_runner.sources.origin import Origin
 from tidemill_runner.sources.s3 import S3Origin, config
+from tidemill_runner.sources.sql import SqlOrigin
 from tidemill_runner.sources.upstream import UpstreamOrigin
 from tidemill_runner.sources.web import WebOrigin
 from tidemill_runner.storage import Storage
@@ -26,6 +34,8 @@ def opened(document: IngestInput, store: Storage, secret: Path) -> Iterator[Orig
             yield WebOrigin.of(source, fingerprint, secret)
         case DatasetVersion():
             yield UpstreamOrigin(store, source)
-        case _:
+        case SqlSource():
+            yield SqlOrigin.of(source, secret)
+        case S3Source():
             with Storage(config(source, secret, store.config.ca_file)) as storage:
                 yield S3Origin(storage, source, fingerprint)

@@ -169,15 +169,82 @@ class S3Source(ApiModel):
     ] = None
 
 
+class SqlSource(ApiModel):
+    """The rows of one query to a database server, read in one snapshot."""
+
+    engine: Annotated[
+        Literal["PostgreSQL"], Field(description="What the server is: PostgreSQL, 12 or later.")
+    ]
+    host: Annotated[
+        str,
+        Field(
+            pattern=r"^[A-Za-z0-9:][A-Za-z0-9._:-]*$",
+            max_length=253,
+            description="Name or address of the server. Private addresses are open; loopback, "
+            "link-local and metadata addresses and the cluster's API server are refused unless "
+            "the administrator allows their network.",
+        ),
+    ]
+    port: Annotated[int, Field(ge=1, le=65535, description="Port of the server.")] = 5432
+    database: Annotated[
+        str,
+        Field(
+            pattern=r"^[^\x00-\x1f\x7f]+$",
+            min_length=1,
+            max_length=63,
+            description="Name of the database.",
+        ),
+    ]
+    query: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=16384,
+            description="One SELECT, which runs read-only. Its rows are sorted before they are "
+            "versioned: the order in which the server gives them does not count.",
+        ),
+    ]
+    watermark: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=63,
+            description="A column of the query whose greatest value, with the number of rows, "
+            "tells every refresh.pollInterval whether to read anew; such as the time of the last "
+            "change. Without it the rows are read when the spec or the columns change or a "
+            "reconcile is asked for.",
+        ),
+    ] = None
+    tls: Annotated[
+        Literal["VerifyFull", "Require", "Disable"],
+        Field(
+            description="VerifyFull: encrypted, and the certificate proves the host, by the key "
+            "ca.crt of the Secret where it has one. Require: encrypted to whoever answers. "
+            "Disable: in the open."
+        ),
+    ] = "VerifyFull"
+    credentials_ref: Annotated[
+        LocalObjectReference,
+        Field(
+            description="Secret with the keys username, password and, if wanted, ca.crt. A user "
+            "that may only read what the query needs is enough, and best."
+        ),
+    ]
+    max_size: Annotated[
+        Quantity,
+        Field(description="More than this is refused, in bytes of the values, as a quantity."),
+    ] = "10Gi"
+
+
 class Source(ApiModel):
     """Where the data comes from; exactly one."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
             rule(
-                "[has(self.s3), has(self.inline), has(self.http), has(self.dataset)]"
+                "[has(self.s3), has(self.inline), has(self.http), has(self.dataset), has(self.sql)]"
                 ".filter(given, given).size() == 1",
-                "exactly one source must be set: s3, inline, http or dataset",
+                "exactly one source must be set: s3, inline, http, dataset or sql",
             )
         )
     )
@@ -189,4 +256,7 @@ class Source(ApiModel):
     http: Annotated[HttpSource | None, Field(description="One file on a web server.")] = None
     dataset: Annotated[
         DatasetSource | None, Field(description="A version of another Dataset of the namespace.")
+    ] = None
+    sql: Annotated[
+        SqlSource | None, Field(description="The rows of a query to a PostgreSQL server.")
     ] = None

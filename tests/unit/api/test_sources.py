@@ -93,7 +93,6 @@ def test_what_is_no_url(url: str) -> None:
         ("sql", {**SQL, "tls": "Prefer"}),
         ("sql", {**SQL, "credentialsRef": None}),
         ("sql", {**SQL, "password": "hush"}),
-        ("pvc", {"claimName": "data"}),
     ],
 )
 def test_what_is_refused(kind: str, fields: dict[str, Any]) -> None:

@@ -91,6 +91,15 @@ RULES = [
         CSV_ONLY,
         "dialect of Parquet on a volume",
     ),
+    *(
+        case(
+            {"source": {"pvc": {**PVC, "path": good}}},
+            {"source": {"pvc": {**PVC, "path": bad}}},
+            "path leads down from the top of the volume: no part of it may be . or ..",
+            f"path {bad}",
+        )
+        for good, bad in {"...": "..", "a../.b": "a/../b", "..a": "../a", "a/b.": "a/."}.items()
+    ),
     case(
         inline("\u00fc" * 131_072),
         inline("\u00fc" * 131_073),

@@ -126,7 +126,10 @@ class Volume:
 
     def _open(self, path: str, flags: int) -> int:
         """Open what a path names, part by part; raises OSError."""
-        *folders, last = [".", *path.split("/")] if path else ["."]
+        parts = path.split("/") if path else []
+        if not {".", ".."}.isdisjoint(parts):
+            raise NotADirectoryError(errno.ENOTDIR, "it does not lead down")
+        *folders, last = [".", *parts]
         number = os.open(self.root, os.O_PATH | os.O_DIRECTORY)
         for part in folders:
             number = _within(number, part, PASSED)

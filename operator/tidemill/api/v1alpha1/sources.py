@@ -236,11 +236,6 @@ class SqlSource(ApiModel):
     ] = "10Gi"
 
 
-_SIGN = r"[^/\x00-\x1f\x7f]"
-# Any name but `.` and `..`.
-_PART = rf"([^/.\x00-\x1f\x7f]|\.[^/.\x00-\x1f\x7f]|\.\.{_SIGN}){_SIGN}*"
-
-
 class PvcSource(ApiModel):
     """Files on a volume: those of a PersistentVolumeClaim of the same namespace."""
 
@@ -258,11 +253,17 @@ class PvcSource(ApiModel):
     path: Annotated[
         str,
         Field(
-            pattern=f"^({_PART}(/{_PART})*/?)?$",
+            pattern=r"^([^/\x00-\x1f]+(/[^/\x00-\x1f]+)*/?)?$",
             max_length=1024,
             examples=["power/2026"],
             description="Folder on the volume whose files, at any depth, are the data set; names "
             "that start with a dot or an underscore are left out. Default: the whole volume.",
+            json_schema_extra=rules(
+                rule(
+                    "!self.matches('(^|/)[.]{1,2}(/|$)')",
+                    "path leads down from the top of the volume: no part of it may be . or ..",
+                )
+            ),
         ),
     ] = ""
     format: Annotated[

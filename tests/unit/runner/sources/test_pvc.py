@@ -262,7 +262,16 @@ def test_what_is_no_file_is_refused_by_name_and_left_out_by_globs(
 
 
 @pytest.mark.parametrize(
-    "path", ["out", "out/passwd.d", "power/2026/a.csv", "power/2026/a.csv/x"]
+    "path",
+    [
+        "out",
+        "out/passwd.d",
+        "..",
+        "power/../../x",
+        "power/.",
+        "power/2026/a.csv",
+        "power/2026/a.csv/x",
+    ],
 )
 def test_a_path_through_a_link_or_a_file_is_refused(claim: Claim, path: str) -> None:
     claim.put("a.csv")

@@ -1,4 +1,4 @@
-"""A pod that waits for the volume of a claim, among pods that wait for something else or nothing."""
+"""A pod that waits for the volume of a claim, among pods that wait for other things or nothing."""
 
 from datetime import datetime
 from typing import Any

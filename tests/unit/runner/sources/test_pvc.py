@@ -1,89 +1,20 @@
-"""Files on a volume: which are read, that they are whole, and what is said where they are not."""
+"""Files on a volume: which are read, that they are whole, and that they have settled."""
 
 import gzip
 import os
-import re
 import shutil
-import socket
-import subprocess
-import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.runner.sources.volume_scene import FOLDER, NOW, OLD, Claim, failure, keys
 from tests.unit.runner.workshop import Workshop
 
 from tidemill.store import digests, manifest
-from tidemill_runner import inputs
 from tidemill_runner.exits import Exit
-from tidemill_runner.failures import Failure
-from tidemill_runner.inputs import PvcSource
 from tidemill_runner.sources import pvc
-from tidemill_runner.sources.pvc import PvcOrigin, Time
-from tidemill_runner.sources.volume import Volume
-
-FOLDER = "power/2026"
-NOW = 1_800_000_000.0
-OLD = NOW - 3600
-NOBODY = 65532
-
-
-@dataclass
-class Claim:
-    """A volume with a folder for data, which a test fills."""
-
-    root: Path
-    changes: dict[str, Any] = field(default_factory=dict)
-    waited: list[float] = field(default_factory=list)
-    in_the_wait: Callable[[], None] = lambda: None
-    now: float = NOW
-
-    def put(self, name: str, data: bytes = b"a\n1\n", *, at: float = OLD) -> Path:
-        path = self.root / FOLDER / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-        os.utime(path, (at, at))
-        return path
-
-    def document(self, **changes: Any) -> dict[str, Any]:
-        return {
-            "kind": "Pvc",
-            "claim": "deliveries",
-            "root": str(self.root),
-            "path": FOLDER,
-            "format": "CSV",
-            "settleSeconds": 10.0,
-            **self.changes,
-            **changes,
-        }
-
-    def origin(self, **changes: Any) -> PvcOrigin:
-        source = inputs._source(self.document(**changes), "cas/")
-        assert isinstance(source, PvcSource)
-        return PvcOrigin(source, Time(lambda: self.now, self._pause))
-
-    def _pause(self, seconds: float) -> None:
-        self.waited.append(seconds)
-        self.now += seconds
-        self.in_the_wait()
-
-
-@pytest.fixture
-def claim(tmp_path: Path) -> Claim:
-    (tmp_path / "volume" / FOLDER).mkdir(parents=True)
-    return Claim(tmp_path / "volume")
-
-
-def keys(origin: PvcOrigin) -> list[str]:
-    return [info.key.removeprefix(f"{FOLDER}/") for info in origin.objects()]
-
-
-def failure(work: Callable[[], object]) -> Failure:
-    with pytest.raises(Failure) as caught:
-        work()
-    return caught.value
+from tidemill_runner.sources.pvc import PvcOrigin
 
 
 def fetch(origin: PvcOrigin, path: Path, seen: Callable[[int], None] = lambda _: None) -> str:
@@ -191,15 +122,6 @@ def test_names_with_signs_that_end_lines_are_read_back(claim: Claim, workshop: W
     assert len(entries(workshop, ingest(claim, workshop))) == 3
 
 
-def test_a_name_that_is_no_text_is_told(claim: Claim) -> None:
-    claim.put("a.csv")
-    os.rename(claim.root / FOLDER / "a.csv", os.fsencode(claim.root / FOLDER) + b"/\xff.csv")
-    told = failure(claim.origin().objects)
-    assert told.reason == "WrongEncoding"
-    assert rf"{FOLDER}/\xff.csv" in told.message
-    assert failure(claim.origin(include=["a*"]).objects).reason == "PrefixEmpty"
-
-
 @pytest.mark.parametrize(
     ("delivered", "changes", "tells"),
     [
@@ -219,95 +141,6 @@ def test_nothing_there_is_told_with_the_way_out(
     assert (told.reason, told.exit_code) == ("PrefixEmpty", Exit.DATA)
     for text in (*tells, "deliveries", "tidemill.dev/reconcile-requested-at"):
         assert text in told.message
-
-
-def link(path: Path) -> None:
-    path.symlink_to("/etc/hostname")
-
-
-def folder_link(path: Path) -> None:
-    path.symlink_to("/etc")
-
-
-def bound(path: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as made:
-        here = os.open(path.parent, os.O_PATH)
-        try:  # such an address is short
-            made.bind(f"/proc/self/fd/{here}/{path.name}")
-        finally:
-            os.close(here)
-
-
-@pytest.mark.parametrize(
-    ("make", "kind"),
-    [
-        (link, "symbolic link"),
-        (folder_link, "symbolic link"),
-        (os.mkfifo, "named pipe"),
-        (bound, "socket"),
-    ],
-    ids=["link", "link to a folder", "pipe", "socket"],
-)
-def test_what_is_no_file_is_refused_by_name_and_left_out_by_globs(
-    claim: Claim, make: Callable[[Path], None], kind: str
-) -> None:
-    claim.put("a.csv")
-    make(claim.root / FOLDER / "odd")
-    make(claim.root / FOLDER / ".odd")
-    told = failure(claim.origin().objects)
-    assert (told.reason, told.exit_code) == ("MalformedFile", Exit.DATA)
-    assert f"{FOLDER}/odd on the volume of claim deliveries is a {kind}" in told.message
-    assert "spec.source.pvc.include" in told.message
-    assert keys(claim.origin(include=["*.csv"])) == ["a.csv"]
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "out",
-        "out/passwd.d",
-        "..",
-        "power/../../x",
-        "power/.",
-        "power/2026/a.csv",
-        "power/2026/a.csv/x",
-    ],
-)
-def test_a_path_through_a_link_or_a_file_is_refused(claim: Claim, path: str) -> None:
-    claim.put("a.csv")
-    (claim.root / "out").symlink_to("/etc")
-    told = failure(claim.origin(path=path).objects)
-    assert (told.reason, told.exit_code) == ("SpecInvalid", Exit.USER)
-    assert f"spec.source.pvc.path: {path}" in told.message
-
-
-@pytest.mark.parametrize("part", ["", "/er"], ids=["folder", "its parent"])
-def test_a_link_put_where_a_folder_was_leads_nowhere(
-    claim: Claim, tmp_path: Path, part: str
-) -> None:
-    claim.put("deep/er/a.csv")
-    origin = claim.origin()
-    [info] = origin.objects()
-    outside = tmp_path / "outside"
-    (outside / "er").mkdir(parents=True)
-    for place in (outside, outside / "er"):
-        shutil.copy2(claim.root / FOLDER / "deep/er/a.csv", place / "a.csv")
-    moved = claim.root / FOLDER / f"deep{part}"
-    moved.rename(tmp_path / "moved")
-    moved.symlink_to(outside)
-    told = failure(lambda: origin.fetch(info, tmp_path / "copy", lambda _: None))
-    assert told.reason == "SourceChanged"
-    assert not (tmp_path / "copy").exists()
-
-
-def test_a_pipe_put_where_a_file_was_is_waited_for_by_nobody(claim: Claim, tmp_path: Path) -> None:
-    path = claim.put("a.csv")
-    origin = claim.origin()
-    [info] = origin.objects()
-    path.unlink()
-    os.mkfifo(path)
-    told = failure(lambda: origin.fetch(info, tmp_path / "copy", lambda _: None))
-    assert (told.reason, "named pipe" in told.message) == ("SourceChanged", True)
 
 
 def rewritten(path: Path) -> None:
@@ -442,102 +275,3 @@ def test_what_comes_in_the_wait_is_read(claim: Claim) -> None:
     claim.put("a.csv", at=NOW)
     claim.in_the_wait = lambda: claim.put("b.csv") and None
     assert keys(claim.origin()) == ["a.csv", "b.csv"]
-
-
-@pytest.fixture
-def shut() -> Iterator[Claim]:
-    """A volume that others own: this process may do no more than the pod's user."""
-    root = Path(tempfile.mkdtemp(prefix="volume-"))
-    root.chmod(0o755)
-    made = Claim(root)
-    made.put("a.csv")
-    made.put("sub/b.csv")
-    mine = os.geteuid()
-    try:
-        yield made
-    finally:
-        os.seteuid(mine)
-        shutil.rmtree(root)
-
-
-@pytest.mark.parametrize(
-    ("closed", "mode"),
-    [(f"{FOLDER}/sub", 0o700), (f"{FOLDER}/sub", 0o744), (FOLDER, 0o700), ("power", 0o700)],
-    ids=["a folder", "a folder that cannot be entered", "the path", "above the path"],
-)
-def test_a_folder_that_may_not_be_read_is_named(shut: Claim, closed: str, mode: int) -> None:
-    if os.geteuid():
-        pytest.skip("needs root, to become somebody else")
-    (shut.root / closed).chmod(mode)
-    os.seteuid(NOBODY)
-    told = failure(shut.origin().objects)
-    assert (told.reason, told.exit_code) == ("AccessDenied", Exit.USER)
-    assert f"{FOLDER}" in told.message
-    assert f"user {NOBODY}" in told.message
-    assert "chmod" in told.message
-
-
-def test_a_file_that_may_not_be_read_is_named(shut: Claim) -> None:
-    if os.geteuid():
-        pytest.skip("needs root, to become somebody else")
-    (shut.root / FOLDER / "a.csv").chmod(0o600)
-    (shut.root / "power").chmod(0o711)  # it need not be listed, to pass
-    os.seteuid(NOBODY)
-    origin = shut.origin()
-    [info, _] = origin.objects()
-    copy = Path("/dev/null")
-    told = failure(lambda: origin.fetch(info, copy, lambda _: None))
-    assert told.reason == "AccessDenied"
-    assert f"{FOLDER}/a.csv on the volume of claim deliveries may not be read" in told.message
-
-
-def test_a_volume_that_has_a_fault_is_tried_again(
-    claim: Claim, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    claim.put("a.csv")
-
-    def broken(*_: object) -> object:
-        raise OSError(5, "Input/output error")
-
-    monkeypatch.setattr(os, "scandir", broken)
-    told = failure(claim.origin().objects)
-    assert (told.reason, told.exit_code) == ("SourceUnavailable", Exit.INFRASTRUCTURE)
-    assert "Input/output error" in told.message
-
-
-def test_ten_thousand_files_are_read(claim: Claim, tmp_path: Path) -> None:
-    for number in range(10_000):
-        claim.put(f"{number % 100:02d}/{number:05d}.csv", b"a\n%d\n" % number)
-    before = len(os.listdir("/proc/self/fd"))
-    origin = claim.origin()
-    found = origin.objects()
-    for info in found:
-        digest = origin.fetch(info, tmp_path / "copy", lambda _: None)
-    assert (len(found), digest) == (10_000, digests.sha256_digest(b"a\n9999\n"))
-    assert len(os.listdir("/proc/self/fd")) == before
-
-
-def test_more_than_the_limit_are_refused_before_they_fill_the_memory(claim: Claim) -> None:
-    for number in range(4):
-        claim.put(f"{number}.csv")
-    volume = Volume(claim.root, "deliveries", limit=4)
-    assert len(volume.walk(FOLDER)) == 4
-    claim.put("sub/5.csv")
-    told = failure(lambda: volume.walk(FOLDER))
-    assert told.reason == "SpecInvalid"
-    assert re.search("more than 4 files .* narrow spec.source.pvc.path", told.message)
-
-
-def test_folders_however_deep(claim: Claim) -> None:
-    """Deeper than names may be long, and than files may be open."""
-    depth, here = 1100, os.open(claim.root, os.O_PATH)
-    for _ in range(depth):
-        os.mkdir("deep", dir_fd=here)
-        here, above = os.open("deep", os.O_PATH, dir_fd=here), here
-        os.close(above)
-    os.close(os.open("a.csv", os.O_WRONLY | os.O_CREAT, 0o644, dir_fd=here))
-    os.utime("a.csv", (OLD, OLD), dir_fd=here)
-    os.close(here)
-    [info] = claim.origin(path="").objects()
-    subprocess.run(["rm", "-rf", str(claim.root / "deep")], check=True)  # not every tool can
-    assert info.key.removeprefix("power/") == "deep/" * depth + "a.csv"

@@ -177,9 +177,11 @@ def test_a_file_changed_before_it_is_read_is_not_taken(
     origin = claim.origin()
     [info] = origin.objects()
     change(path)
-    told = failure(lambda: origin.fetch(info, tmp_path / "copy", lambda _: None))
+    read: list[int] = []
+    told = failure(lambda: origin.fetch(info, tmp_path / "copy", read.append))
     assert (told.reason, told.exit_code) == ("SourceChanged", Exit.INFRASTRUCTURE)
     assert f"{FOLDER}/a.csv" in told.message
+    assert read == []
 
 
 @each_change
@@ -193,6 +195,29 @@ def test_a_file_changed_while_it_is_read_is_not_taken(
         lambda: fetch(claim.origin(), tmp_path / "copy", lambda _: next(once, str)(path))
     )
     assert (told.reason, f"{FOLDER}/a.csv" in told.message) == ("SourceChanged", True)
+
+
+def test_a_file_that_grows_as_it_is_read_fills_no_disk(
+    claim: Claim, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pvc, "BLOCK", 2)
+    path, read = claim.put("a.csv"), [0]
+
+    def seen(amount: int) -> None:
+        read.append(amount)
+        if len(read) < 1000:
+            grown(path)
+
+    assert failure(lambda: fetch(claim.origin(), tmp_path / "copy", seen)).reason == "SourceChanged"
+    assert sum(read) == len(b"a\n1\n")
+
+
+def test_a_file_that_ends_too_soon_is_not_taken(
+    claim: Claim, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim.put("a.csv")
+    monkeypatch.setattr(pvc.Volume, "read", lambda *_: b"")
+    assert failure(lambda: fetch(claim.origin(), tmp_path / "copy")).reason == "SourceChanged"
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,8 @@ LENGTHS = "minLength is above maxLength: no text could be both"
 BOUNDS = "min, max or both must be set"
 EFFECT = "effect is below 0.1: so little is not told from nothing"
 COUNTS = "min is above max: no number of rows could be both"
+POLLED = "schedule says when the source is looked at, pollInterval how often: leave one of them out"
+ZONE = "timeZone is where the times of schedule are: set schedule, or leave timeZone out"
 FRESH = {"freshness": {"column": "ts", "maxAge": "1d"}}
 
 
@@ -55,6 +57,12 @@ def column(**asked: Any) -> dict[str, Any]:
 
 
 RULES = [
+    case(
+        {"retention": {"age": "30d"}},
+        {"retention": {}},
+        "retention limits nothing: set versions, age or both",
+        "retention of everything",
+    ),
     case({}, {"source": {}}, SOURCE, "no source"),
     case(
         inline("a\n1\n"),
@@ -175,5 +183,17 @@ RULES = [
         {"prepare": {"sql": "SELECT 1", "inputs": [{"name": "source", "dataset": OTHER}]}},
         INPUT,
         "an input named source",
+    ),
+    case(
+        {"refresh": {"schedule": "0 3 * * 1-5"}},
+        {"refresh": {"schedule": "0 3 * * 1-5", "pollInterval": "1m"}},
+        POLLED,
+        "times and an interval",
+    ),
+    case(
+        {"refresh": {"schedule": "@daily", "timeZone": "Europe/Berlin", "settlePeriod": "30s"}},
+        {"refresh": {"pollInterval": "1m", "timeZone": "Europe/Berlin"}},
+        ZONE,
+        "a zone without times",
     ),
 ]

@@ -137,6 +137,12 @@ def test_client_that_posts_without_validation_is_warned_by_name(
             id="duration",
         ),
         pytest.param(
+            "Dataset",
+            {"refresh.schedule": ""},
+            "spec.refresh.schedule: Invalid value",
+            id="empty schedule",
+        ),
+        pytest.param(
             "TrainingRun", {"split.holdout": 0.2}, "spec.split.holdout: Invalid value", id="float"
         ),
         pytest.param(

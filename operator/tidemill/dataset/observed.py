@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from tidemill.api.v1alpha1.reasons import Reason
@@ -57,8 +58,10 @@ class SourceProblem:
 class Observed:
     """The world as `decide` sees it."""
 
-    source: Listing | SourceProblem
+    source: Listing | SourceProblem | None  # None: not looked at, between the times of a schedule
     jobs: tuple[JobView, ...] = ()
     # Of the Job for the present listing only:
     result: Mapping[str, Any] | None = None
     trouble: Diagnosis | None = None
+    # When the look at the source began, where that is not now.
+    began: datetime | None = None

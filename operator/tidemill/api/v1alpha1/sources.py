@@ -47,7 +47,7 @@ class HttpSource(ApiModel):
         Field(
             pattern=r"^https?://[A-Za-z0-9._:\[\]-]+(/[!-\"$->@-~]*)?(\?[!-\"$-~]*)?$",
             max_length=2048,
-            description="Where the file is. It is asked for by HEAD every refresh.pollInterval; "
+            description="Where the file is. It is asked for by HEAD as refresh says; "
             "entity tag, date and length tell whether it has changed. Where the server gives "
             "neither tag nor date, it is read anew when its length changes or a reconcile is asked "
             "for. Without credentials in it: they belong into headersRef.",

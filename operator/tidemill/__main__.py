@@ -26,7 +26,7 @@ from tidemill.engine.resync import Resync
 from tidemill.engine.server import Server
 from tidemill.engine.waiters import Waiters
 from tidemill.engine.worker import Controller, Limits
-from tidemill.kinds import Kinds, assemble
+from tidemill.kinds import NAMES, Kinds, assemble
 from tidemill.kube.client import Client, Policy
 from tidemill.kube.connection import Connection
 from tidemill.kube.events import Events
@@ -63,6 +63,7 @@ class Operator:
                 queue=queues,
                 waiters=Waiters(),
                 settings=self.settings,
+                registry=self.registry,
             )
             kinds = self.assemble(context)
             progress = Progress(queues.items(), self.settings.stuck_seconds)
@@ -93,21 +94,24 @@ class Operator:
 
     def _queues(self) -> Queues:
         backoff = Backoff(self.settings.backoff_base_seconds, self.settings.backoff_max_seconds)
-        names = [resource.kind for resource in OWN]
-        return Queues({name: Queue(backoff, self.metrics.queue(name.lower())) for name in names})
+        return Queues({name: Queue(backoff, self.metrics.queue(name.lower())) for name in NAMES})
 
     def _parts(self, context: Context, kinds: Kinds, progress: Progress, lease: Lease) -> Parts:
         settings, client = self.settings, context.client
         limits = Limits(settings.workers, settings.reconcile_seconds)
         controllers = [
             Controller(
-                queue, kinds.reconcilers[kind], self.metrics.controller(kind.lower()), limits
+                queue,
+                kinds.reconcilers[kind],
+                self.metrics.controller(kind.lower()),
+                kinds.limits.get(kind, limits),
             )
             for kind, queue in context.queue.items()
         ]
         sources = tuple(
             partial(_keys, client, resource, scope) for resource in OWN for scope in settings.scopes
         )
+        more = (kinds.more_keys,) if kinds.more_keys else ()
         watches = Watches(self.connection, settings, Sieve(context.queue, context.waiters))
 
         async def watch(started: asyncio.Event, stop: asyncio.Event) -> None:
@@ -118,7 +122,7 @@ class Operator:
             lease=lease,
             queues=context.queue,
             controllers=controllers,
-            resync=Resync(sources, context.queue.add, settings.resync_seconds),
+            resync=Resync((*sources, *more), context.queue.add, settings.resync_seconds),
             watch=watch,
             progress=progress,
             metrics=self.metrics,

@@ -1,23 +1,32 @@
 """The kinds of this operator: which reconciler does which, and the HTTP routes they bring."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
 from tidemill.children.platform import Platform
 from tidemill.data_api.readers import Readers
 from tidemill.data_api.routes import DataRoutes
+from tidemill.dataset.gate import Gate
+from tidemill.dataset.housekeeping import KIND as RETENTION
+from tidemill.dataset.housekeeping import Housekeeping, RetentionMetrics
 from tidemill.dataset.reconcile import DatasetReconciler
+from tidemill.dataset.shelves import Shelves
 from tidemill.deployment.reconcile import ModelDeploymentReconciler
 from tidemill.engine.context import Context
-from tidemill.engine.worker import Reconcile
+from tidemill.engine.resync import ListKeys
+from tidemill.engine.worker import Limits, Reconcile
 from tidemill.jobs.launcher import Launcher
 from tidemill.jobs.progress import ProgressBoard, Tokens
 from tidemill.settings import Settings
 from tidemill.store.config import StoreConfig
 from tidemill.store.objects import ObjectStore
 from tidemill.training.reconcile import TrainingRunReconciler
+
+# One look at a large store takes longer than a reconcile may, and one at a time is enough.
+LIMITS = {RETENTION: Limits(workers=1, seconds=480.0)}
+NAMES = ("Dataset", "TrainingRun", "ModelDeployment", RETENTION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +36,8 @@ class Kinds:
     reconcilers: Mapping[str, Reconcile]
     routes: Sequence[web.RouteDef] = ()
     data_routes: Sequence[web.RouteDef] = ()  # on a port of their own
+    more_keys: ListKeys | None = None  # of what no watch tells
+    limits: Mapping[str, Limits] = field(default_factory=dict)  # where others than the usual hold
 
 
 def assemble(context: Context) -> Kinds:
@@ -35,14 +46,18 @@ def assemble(context: Context) -> Kinds:
     tokens = Tokens(platform.store_config.secret_key)
     board = ProgressBoard(tokens, context.queue.add)
     launcher = Launcher(context, platform, tokens)
+    gate, shelves = Gate(), Shelves()
+    metrics = RetentionMetrics(context.registry)
+    housekeeping = Housekeeping(context, platform.store, gate, shelves, metrics)
     reconcilers: dict[str, Reconcile] = {
-        "Dataset": DatasetReconciler(launcher).reconcile,
+        "Dataset": DatasetReconciler(launcher, gate, shelves).reconcile,
         "TrainingRun": TrainingRunReconciler(launcher, board).reconcile,
         "ModelDeployment": ModelDeploymentReconciler(context, platform).reconcile,
+        RETENTION: housekeeping.reconcile,
     }
     readers = Readers(context.client)
     data = DataRoutes(platform.store, readers, context.settings.namespace)
-    return Kinds(reconcilers, board.routes(), data.routes())
+    return Kinds(reconcilers, board.routes(), data.routes(), housekeeping.namespaces, LIMITS)
 
 
 def _platform(settings: Settings) -> Platform:

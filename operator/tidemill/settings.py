@@ -39,6 +39,14 @@ class Settings:
     backoff_max_seconds: float = _option(300.0, "upper bound of every pause after failures")
     resync_seconds: float = _option(600.0, "every object is looked at about this often")
     drain_seconds: float = _option(20.0, "time for running reconciles to end on SIGTERM")
+    retention_interval_seconds: float = _option(
+        3600.0, "a namespace's versions are looked at for removal about this often"
+    )
+    retention_grace_seconds: float = _option(
+        86400.0,
+        "from being condemned to being removed, and how old what nobody names must be; keep it "
+        "longer than an ingest may last on a node that is cut off (7 hours)",
+    )
     stuck_seconds: float = _option(600.0, "/healthz fails when a key has waited this long")
     lease_namespace: str = _option("tidemill-system", "where the Lease lies")
     lease_name: str = _option("tidemill-operator", "its name; one per set of served namespaces")
@@ -56,7 +64,9 @@ class Settings:
     server_image: str = _option("", "image of model servers, by digest")
     progress_url: str = _option("", "address at which Jobs reach this process")
     http_allowed_networks: tuple[str, ...] = _option(
-        (), "networks (CIDRs, comma-separated) that source.http may reach beside public addresses"
+        (),
+        "networks (CIDRs, comma-separated) that source.http may reach beside public addresses, "
+        "and source.sql beside public and private ones",
     )
     store_config: str = _option("/etc/tidemill/store-config", "directory with the store's address")
     store_credentials: str = _option("/etc/tidemill/store-credentials", "directory with its keys")
@@ -74,7 +84,13 @@ class Settings:
             raise ValueError(
                 "it must hold: --lease-seconds > --renew-seconds > --lease-retry-seconds"
             )
-        for name in ("workers", "writes_per_second", "writes_burst", "reconcile_seconds"):
+        for name in (
+            "workers",
+            "writes_per_second",
+            "writes_burst",
+            "reconcile_seconds",
+            "retention_interval_seconds",
+        ):
             if getattr(self, name) <= 0:
                 raise ValueError(f"--{name.replace('_', '-')} must be greater than 0")
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-SOURCE = "exactly one source must be set: s3, inline, http or dataset"
+SOURCE = "exactly one source must be set: s3, inline, http, dataset, sql or pvc"
 INLINE = "data holds more than 256 KiB: deliver it to a bucket"
 CSV_ONLY = "csv says how CSV is written: set format to CSV, or leave csv out"
 KIND = (
@@ -18,12 +18,21 @@ INPUT = "an input may not be named source: that is the table of spec.source"
 THRESHOLD = "threshold is below 0.5: so much any good feature tells"
 DIGEST = "sha256:" + "0" * 64
 OTHER = {"name": "other"}
+SQL = {
+    "engine": "PostgreSQL",
+    "host": "db.example.org",
+    "database": "plant",
+    "query": "SELECT 1 AS a",
+    "credentialsRef": {"name": "db-reader"},
+}
 ENFORCE = "mode Enforce needs columns: with none declared all data would be refused"
 GAPS = "maxNullFraction allows gaps that nullable: false forbids: leave one of them out"
 LENGTHS = "minLength is above maxLength: no text could be both"
 BOUNDS = "min, max or both must be set"
 EFFECT = "effect is below 0.1: so little is not told from nothing"
 COUNTS = "min is above max: no number of rows could be both"
+POLLED = "schedule says when the source is looked at, pollInterval how often: leave one of them out"
+ZONE = "timeZone is where the times of schedule are: set schedule, or leave timeZone out"
 FRESH = {"freshness": {"column": "ts", "maxAge": "1d"}}
 
 
@@ -48,6 +57,18 @@ def column(**asked: Any) -> dict[str, Any]:
 
 
 RULES = [
+    case(
+        {"source": {"pvc": {"claimName": "c", "path": "a/..b/c.d", "format": "CSV"}}},
+        {"source": {"pvc": {"claimName": "c", "path": "a/../b", "format": "CSV"}}},
+        "path holds a part . or ..: name folders only",
+        "path that leads upwards",
+    ),
+    case(
+        {"retention": {"age": "30d"}},
+        {"retention": {}},
+        "retention limits nothing: set versions, age or both",
+        "retention of everything",
+    ),
     case({}, {"source": {}}, SOURCE, "no source"),
     case(
         inline("a\n1\n"),
@@ -67,6 +88,7 @@ RULES = [
         SOURCE,
         "Dataset and data",
     ),
+    case({"source": {"sql": SQL}}, {"source.sql": SQL}, SOURCE, "bucket and query"),
     case(
         inline("\u00fc" * 131_072),
         inline("\u00fc" * 131_073),
@@ -167,5 +189,17 @@ RULES = [
         {"prepare": {"sql": "SELECT 1", "inputs": [{"name": "source", "dataset": OTHER}]}},
         INPUT,
         "an input named source",
+    ),
+    case(
+        {"refresh": {"schedule": "0 3 * * 1-5"}},
+        {"refresh": {"schedule": "0 3 * * 1-5", "pollInterval": "1m"}},
+        POLLED,
+        "times and an interval",
+    ),
+    case(
+        {"refresh": {"schedule": "@daily", "timeZone": "Europe/Berlin", "settlePeriod": "30s"}},
+        {"refresh": {"pollInterval": "1m", "timeZone": "Europe/Berlin"}},
+        ZONE,
+        "a zone without times",
     ),
 ]

@@ -50,8 +50,8 @@ def test_spec_is_required(kubectl: Kubectl, kind: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "path"),
     [
-        pytest.param("Dataset", "spec.refresh.schedule", id="later field"),
-        pytest.param("Dataset", "spec.source.sql", id="later source"),
+        pytest.param("Dataset", "spec.refresh.calendar", id="no field"),
+        pytest.param("Dataset", "spec.source.git", id="no source"),
         pytest.param("Dataset", "spec.source.s3.buckets", id="typing error, deep"),
         pytest.param("TrainingRun", "spec.search", id="later part"),
         pytest.param("TrainingRun", "spec.estimator.script", id="later estimator"),
@@ -135,6 +135,12 @@ def test_client_that_posts_without_validation_is_warned_by_name(
             {"refresh.pollInterval": "often"},
             "spec.refresh.pollInterval: Invalid value",
             id="duration",
+        ),
+        pytest.param(
+            "Dataset",
+            {"refresh.schedule": ""},
+            "spec.refresh.schedule: Invalid value",
+            id="empty schedule",
         ),
         pytest.param(
             "TrainingRun", {"split.holdout": 0.2}, "spec.split.holdout: Invalid value", id="float"

@@ -22,9 +22,11 @@ PACKAGES = (
     "nftables",
     "openssl",
     "pkg-config",
+    "postgresql",  # what source.sql reads from, in the tests
     "python3-venv",
 )
-SERVICE = "docker-registry"
+# Packages that start a server of their own; the tests' are others.
+SERVICES = ("docker-registry", "postgresql")
 
 
 def missing() -> list[str]:
@@ -37,9 +39,10 @@ def missing() -> list[str]:
 def install(packages: list[str]) -> None:
     _apt("update")
     _apt("install", "--yes", "--no-install-recommends", *packages)
-    if SERVICE in packages and shutil.which("systemctl"):
-        # The package starts a registry of its own; the cluster's is another one.
-        subprocess.run(["systemctl", "disable", "--now", SERVICE], capture_output=True, check=False)
+    for service in SERVICES:
+        if service in packages and shutil.which("systemctl"):
+            command = ["systemctl", "disable", "--now", service]
+            subprocess.run(command, capture_output=True, check=False)
 
 
 def _apt(*arguments: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.contract.minio_server import minio_server
+from tests.contract.postgres_server import PostgresServer, postgres_server
 from tests.contract.s3_server import S3Server
 from tests.contract.versity_server import versity_server
 from tests.contract.workbench import Workbench
@@ -51,3 +52,16 @@ def store(server: S3Server) -> ObjectStore:
 @pytest.fixture
 def workbench(server: S3Server, tmp_path: Path) -> Workbench:
     return Workbench(server, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    with postgres_server() as running:
+        yield running
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[PostgresServer]:
+    """One that a test may stop as it likes."""
+    with postgres_server() as running:
+        yield running

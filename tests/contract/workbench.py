@@ -3,6 +3,7 @@
 import io
 import itertools
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,6 +51,7 @@ class Workbench:
     bucket: str = "raw"
     prefix: str = field(default_factory=lambda: f"source-{next(_numbers)}/")
     config: StoreConfig | None = None
+    secret: Mapping[str, str] | None = None  # what opens the source; the bucket's keys without it
 
     @property
     def client(self) -> Minio:
@@ -125,10 +127,11 @@ class Workbench:
             (pod / name).mkdir(parents=True)
         for name, value in (self.config or self.server.config).to_values().items():
             (pod / "store" / name).write_text(value)
-        for name, value in (
-            ("AWS_ACCESS_KEY_ID", self.server.config.access_key),
-            ("AWS_SECRET_ACCESS_KEY", self.server.config.secret_key),
-        ):
+        keys = {
+            "AWS_ACCESS_KEY_ID": self.server.config.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.server.config.secret_key,
+        }
+        for name, value in (keys if self.secret is None else self.secret).items():
             (pod / "source" / name).write_text(value)
         (pod / "input.json").write_text(json.dumps(document))
         return Paths(

@@ -37,6 +37,7 @@ EXITS: dict[str, Exit] = {
     "SchemasDiffer": Exit.DATA,
     "SourceMissing": Exit.USER,
     "AddressForbidden": Exit.USER,
+    "QueryInvalid": Exit.USER,
     "DigestMismatch": Exit.DATA,
     "SourceChanged": Exit.INFRASTRUCTURE,
     "SourceUnavailable": Exit.INFRASTRUCTURE,

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from tidemill.store.addresses import AllowedNetworks
+from tidemill.store.database_addresses import DatabaseAddresses
+from tidemill.store.postgres import Server
 from tidemill_runner.failures import Failure
 from tidemill_runner.files.delivery import Delivery
 from tidemill_runner.files.dialect import OPEN, Dialect, declared
@@ -69,6 +71,32 @@ class HttpSource:
 
 
 @dataclass(frozen=True)
+class SqlSource:
+    """The rows of a query; `secret` is the name of the Secret that opens the database."""
+
+    server: Server
+    query: str
+    secret: str
+    max_bytes: int
+
+
+@dataclass(frozen=True)
+class PvcSource:
+    """Files below a folder of the volume that is mounted; `claim` is its name."""
+
+    claim: str
+    path: str
+    delivery: Delivery
+    settle_seconds: float
+    include: tuple[str, ...] = ()
+
+    @property
+    def prefix(self) -> str:
+        """What the keys of all its files begin with."""
+        return f"{self.path}/" if self.path else ""
+
+
+@dataclass(frozen=True)
 class DatasetVersion:
     """A version of a Dataset, and where it lies."""
 
@@ -78,7 +106,7 @@ class DatasetVersion:
     cas: str
 
 
-Source = S3Source | InlineSource | HttpSource | DatasetVersion
+Source = S3Source | InlineSource | HttpSource | SqlSource | PvcSource | DatasetVersion
 
 
 @dataclass(frozen=True)
@@ -235,6 +263,16 @@ def _source(source: Mapping[str, Any], cas: str) -> Source:
                 allowed=AllowedNetworks.parse(source.get("allowedNetworks") or ()),
                 csv=declared(source.get("csv") or {}),
             )
+        case "Sql":
+            return _sql(source)
+        case "Pvc":
+            return PvcSource(
+                claim=source["claim"],
+                path=source["path"],
+                delivery=_delivery({**source, "prefix": f"{source['path']}/".lstrip("/")}),
+                settle_seconds=float(source["settleSeconds"]),
+                include=tuple(source.get("include") or ()),
+            )
         case "Dataset":
             return version(source, cas)
         case "S3":
@@ -249,6 +287,18 @@ def _source(source: Mapping[str, Any], cas: str) -> Source:
             )
         case kind:
             raise ValueError(f"no source of kind {kind!r}")
+
+
+def _sql(source: Mapping[str, Any]) -> SqlSource:
+    allowed = AllowedNetworks.parse(source.get("allowedNetworks") or ())
+    server = Server(
+        source["host"],
+        int(source["port"]),
+        source["database"],
+        source["tls"],
+        DatabaseAddresses(allowed, source.get("apiServer")),
+    )
+    return SqlSource(server, source["query"], source["secret"], int(source["maxBytes"]))
 
 
 def _delivery(source: Mapping[str, Any]) -> Delivery:

@@ -32,11 +32,22 @@ def cell(text: str, *, number: bool = False) -> str:
 
 
 def table(heads: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
-    """`heads` are texts, one that begins with # heads numbers; `rows` are rows of cells in HTML."""
+    """`heads` are texts, one that begins with # heads numbers; `rows` are rows of cells in HTML.
+
+    Each cell bears its head: on a narrow screen a row is a card, and there is no line of heads.
+    """
+    marks = [f'<td data-head="{escape(text.removeprefix("#"))}"' for text in heads]
     head = "".join(
         f'<th class="n">{escape(text[1:])}</th>' if text[:1] == "#" else f"<th>{escape(text)}</th>"
         for text in heads
     )
-    body = "".join(f"<tr>{''.join(cells)}</tr>" for cells in rows)
+    body = "".join(
+        f"<tr>{''.join(map(_headed, marks, cells))}</tr>"  # as many cells as heads
+        for cells in rows
+    )
     whole = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
     return f'<div class="wide"><table>{whole}</table></div>'
+
+
+def _headed(mark: str, cell: str) -> str:
+    return mark + cell.removeprefix("<td")

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+CLAIM = Path("/claim")
+
 
 @dataclass(frozen=True)
 class Paths:
@@ -15,6 +17,7 @@ class Paths:
     scratch: Path
     token: Path
     termination: Path
+    claim: Path = CLAIM
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Paths":
@@ -28,4 +31,5 @@ class Paths:
             scratch=path("SCRATCH", "/scratch"),
             token=path("TOKEN", "/var/run/tidemill/token"),
             termination=path("TERMINATION", "/dev/termination-log"),
+            claim=path("CLAIM", str(CLAIM)),
         )

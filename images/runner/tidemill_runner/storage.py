@@ -24,7 +24,10 @@ from tidemill.store.config import StoreConfig
 from tidemill.store.objects import ObjectInfo, ObjectStore, Patience
 
 BLOCK = 1024 * 1024
-PART = 64 * 1024 * 1024
+# A file is sent in parts, some at once, each of them in memory; S3 takes ten thousand of a file.
+PART = 16 * 1024 * 1024
+PARTS_AT_ONCE = 3
+MOST_PARTS = 9000
 ATTEMPTS = 4
 # A store that restarts is back within a minute. The pauses between tries are drawn at random and
 # may stay short: it is the time that ends the trying, not their number.
@@ -123,7 +126,13 @@ class Storage:
 
     def upload(self, path: Path, key: str) -> None:
         with self._errors(key):
-            self._minio.fput_object(self.config.bucket, key, str(path), part_size=PART)
+            self._minio.fput_object(
+                self.config.bucket,
+                key,
+                str(path),
+                part_size=max(PART, -(-path.stat().st_size // MOST_PARTS)),
+                num_parallel_uploads=PARTS_AT_ONCE,
+            )
 
     def _read_on(self, key: str, reading: "_Reading") -> None:
         response: Any = None
@@ -179,6 +188,7 @@ def _translate(error: Exception, where: str) -> errors.StoreError:
 def _minio(config: StoreConfig, patience: Patience) -> Minio:
     options: dict[str, Any] = {"ca_certs": config.ca_file} if config.ca_file else {}
     pool = urllib3.PoolManager(
+        maxsize=PARTS_AT_ONCE + 1,
         timeout=urllib3.Timeout(
             connect=patience.connect.total_seconds(), read=patience.request.total_seconds()
         ),

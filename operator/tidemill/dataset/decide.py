@@ -28,16 +28,28 @@ from tidemill.api.v1alpha1.dataset_status import (
 from tidemill.api.v1alpha1.durations import parse_duration
 from tidemill.api.v1alpha1.reasons import Reason
 from tidemill.children.pods import Diagnosis
+from tidemill.dataset.look import remembered, timed
 from tidemill.dataset.observed import Listing, Observed, SourceProblem
 from tidemill.dataset.outcome import version_fields
-from tidemill.dataset.plan import Plan, StartIngest, attempt_of, ingest_key, job_for, template_hash
+from tidemill.dataset.plan import (
+    WHY_ANNOTATION,
+    Plan,
+    StartIngest,
+    attempt_of,
+    ingest_key,
+    job_for,
+    template_hash,
+)
+from tidemill.dataset.timetable import Timetable, timetable_of
 from tidemill.jobs.view import POD_CHECK_AFTER, JobView, Phase
 
 MAX_ATTEMPTS = 5
 FIRST_PAUSE = timedelta(seconds=10)
 LONGEST_PAUSE = timedelta(minutes=5)
 HEAL_CHECK_SECONDS = 30.0
+DEFAULT_POLL = "1m"
 SHORTEST_POLL_SECONDS = 1.0
+SCHEDULED = "Scheduled"
 RUNNING_CHECK = 60.0  # a node that is lost makes no event
 PASSING = {
     Reason.SOURCE_CHANGED,
@@ -56,6 +68,7 @@ MENDED_ELSEWHERE = {
     Reason.ACCESS_DENIED,
     Reason.ADDRESS_FORBIDDEN,
     Reason.BUCKET_MISSING,
+    Reason.QUERY_INVALID,
     Reason.SOURCE_MISSING,
 }
 
@@ -72,8 +85,11 @@ def decide(
     if isinstance(observed.source, SourceProblem):
         return _source_problem(spec, status, observed.source)
     refresh = spec.refresh or Refresh()
-    case = _Case(spec, status, observed, observed.source, refresh, now, requested)
-    return case.plan()
+    timetable = timetable_of(spec.refresh)
+    listing = observed.source or remembered(status)
+    case = _Case(spec, status, observed, listing, refresh, timetable, now, requested)
+    plan = case.plan() if observed.source else case.between()
+    return timed(plan, timetable, observed, now)
 
 
 def _source_problem(spec: DatasetSpec, status: DatasetStatus, problem: SourceProblem) -> Plan:
@@ -88,7 +104,9 @@ def _source_problem(spec: DatasetSpec, status: DatasetStatus, problem: SourcePro
 
 
 def _poll_seconds(refresh: Refresh) -> float:
-    return max(parse_duration(refresh.poll_interval).total_seconds(), SHORTEST_POLL_SECONDS)
+    return max(
+        parse_duration(refresh.poll_interval or DEFAULT_POLL).total_seconds(), SHORTEST_POLL_SECONDS
+    )
 
 
 def _still_in_use(status: DatasetStatus) -> str:
@@ -104,6 +122,7 @@ class _Case:
     observed: Observed
     listing: Listing
     refresh: Refresh
+    timetable: Timetable | None
     now: datetime
     requested: bool
 
@@ -113,7 +132,7 @@ class _Case:
         ingest = self.status.ingest
         known = ingest if ingest and ingest.key == key else None
         if known and known.outcome == "Succeeded":
-            if not (self.requested and self.listing.weak):
+            if not (self.listing.weak and (self.requested or self._due())):
                 return self._at_rest(job)
             if job is None or attempt_of(job) <= known.attempts:
                 return self._start(key, known.attempts + 1)
@@ -129,11 +148,23 @@ class _Case:
             return self._failed(key, job)
         return self._running(key, job)
 
+    def between(self) -> Plan:
+        """Say again how the last look ended."""
+        ingest = self.status.ingest
+        if ingest and ingest.outcome == "Failed":
+            return self._still_refused(ingest)
+        return self._at_rest(None)
+
+    def _due(self) -> bool:
+        """Tell whether a time of the schedule waits to be honoured."""
+        return bool(self.timetable and self.timetable.due(self.status.last_refresh_time, self.now))
+
     def _anew(self, ingest: IngestStatus | None) -> bool:
         """Tell whether a delivery that was refused is to be tried again as it is."""
         refused = ingest is not None and ingest.outcome == "Failed"
         template = ingest.template if ingest else None
-        return self.requested or (refused and template != template_hash(self.spec))
+        again = self.requested or (self.listing.weak and self._due())
+        return again or (refused and template != template_hash(self.spec))
 
     def _but(self, kept: JobView | None) -> tuple[JobView, ...]:
         jobs = self.observed.jobs
@@ -178,7 +209,7 @@ class _Case:
     def _start_when_settled(self, key: str, attempt: int = 1) -> Plan:
         source = self._source()
         settle = parse_duration(self.refresh.settle_period)
-        if self.listing.settled:
+        if self.listing.ready(settle.total_seconds()):
             return self._start(key, attempt)
         waited = self.now - source.since
         seen_before = self.status.source is not None and source == self.status.source
@@ -190,15 +221,18 @@ class _Case:
         return Plan(self._with(), verdict, requeue_after=left.total_seconds())
 
     def _start(self, key: str, attempt: int) -> Plan:
-        message = f"reading {self.listing.objects} object(s), {self.listing.bytes} bytes"
+        objects, size = self.listing.objects, self.listing.bytes
+        message = f"reading {objects} object(s), {size} bytes" if objects else "reading the files"
+        why = self._why(key)
+        scheduled = why == SCHEDULED or None
         return Plan(
-            self._with(ingest=IngestStatus(key=key, attempts=attempt)),
+            self._with(ingest=IngestStatus(key=key, attempts=attempt, scheduled=scheduled)),
             progressing(Reason.INGESTING, message + _still_in_use(self.status)),
             start=StartIngest(
                 key,
                 self.listing.fingerprint,
                 attempt,
-                self._why(),
+                why,
                 self.status.version,
                 self.listing.pins,
             ),
@@ -206,14 +240,19 @@ class _Case:
             requeue_after=POD_CHECK_AFTER,
         )
 
-    def _why(self) -> str:
+    def _why(self, key: str) -> str:
         """Say what leads to a new version."""
         if self.status.version is None:
             return "Created"
         if self.requested:
             return "Requested"
-        ingested = self.status.ingest.fingerprint if self.status.ingest else None
+        ingest = self.status.ingest
+        if ingest and ingest.outcome is None and ingest.scheduled:
+            return SCHEDULED  # the look that began then goes on
+        ingested = ingest.fingerprint if ingest else None
         changed = ingested != self.listing.mark
+        if self._due() and (changed or (ingest and ingest.key == key)):
+            return SCHEDULED
         return "SourceChanged" if changed else "SpecChanged"
 
     def _running(self, key: str, job: JobView) -> Plan:
@@ -227,11 +266,17 @@ class _Case:
             reason, message = trouble.reason, trouble.message
         say = stalled if trouble and trouble.needs_somebody else progressing
         return Plan(
-            self._with(ingest=IngestStatus(key=key, job=job.name, attempts=attempt_of(job))),
+            self._with(ingest=self._open(key, job)),
             say(reason, message + _still_in_use(self.status)),
             hold=job,
             delete=self._but(job),
             requeue_after=RUNNING_CHECK if job.ready else POD_CHECK_AFTER,
+        )
+
+    def _open(self, key: str, job: JobView, **more: Any) -> IngestStatus:  # noqa: ANN401 - as above
+        scheduled = job.annotations.get(WHY_ANNOTATION) == SCHEDULED or None
+        return IngestStatus(
+            key=key, job=job.name, attempts=attempt_of(job), scheduled=scheduled, **more
         )
 
     def _finished(self, key: str, job: JobView) -> Plan:
@@ -308,9 +353,7 @@ class _Case:
         )
         if self.now >= due:
             return self._start_when_settled(key, attempt + 1)
-        ingest = IngestStatus(
-            key=key, job=job.name, attempts=attempt, last_failure_time=job.finished
-        )
+        ingest = self._open(key, job, last_failure_time=job.finished)
         wait = (due - self.now).total_seconds()
         bound = "" if elsewhere else f" of {MAX_ATTEMPTS}"
         message = f"{trouble.message}; attempt {attempt + 1}{bound} follows"
@@ -321,6 +364,8 @@ class _Case:
         return Plan(self._with(ingest=ingest), verdict, requeue_after=wait)
 
     def _poll(self) -> float | None:
+        if self.timetable:
+            return (self.timetable.after(self.now) - self.now).total_seconds()
         return None if self.listing.settled else _poll_seconds(self.refresh)
 
 

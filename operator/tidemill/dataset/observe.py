@@ -9,9 +9,10 @@ from dataclasses import replace
 from tidemill.api.v1alpha1.dataset import DatasetSpec
 from tidemill.api.v1alpha1.dataset_status import DatasetStatus
 from tidemill.api.v1alpha1.reasons import Reason
-from tidemill.api.v1alpha1.sources import HttpSource, InlineSource, S3Source
+from tidemill.api.v1alpha1.sources import HttpSource, InlineSource, PvcSource, S3Source, SqlSource
 from tidemill.children.credentials import secret_values
 from tidemill.children.platform import Platform
+from tidemill.dataset.database_probe import DatabaseProbe, read_already
 from tidemill.dataset.observed import Listing, SourceProblem
 from tidemill.dataset.references import of_source
 from tidemill.dataset.upstream import Datasets, Upstream, known
@@ -21,12 +22,13 @@ from tidemill.engine.errors import Stalled
 from tidemill.engine.key import Key
 from tidemill.kube.client import Client
 from tidemill.kube.drift import quantity
-from tidemill.kube.resources import SECRETS
+from tidemill.kube.resources import CLAIMS, SECRETS
 from tidemill.store import digests, listing, web
 from tidemill.store.addresses import AllowedNetworks
 from tidemill.store.config import StoreConfig
 from tidemill.store.errors import AccessDenied, BucketMissing, StoreError, TooLarge
 from tidemill.store.objects import ObjectStore
+from tidemill.store.postgres import AUTHORITY, PASSWORD, USERNAME, Login
 
 SECRET_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 SESSION_KEY = "AWS_SESSION_TOKEN"
@@ -53,9 +55,9 @@ def inline_bytes(inline: InlineSource) -> bytes:
     return inline.data.encode("utf-8")
 
 
-def max_bytes(http: HttpSource) -> int:
-    """Give the size above which a file is refused."""
-    return int(quantity(http.max_size) or 0)
+def max_bytes(source: HttpSource | SqlSource) -> int:
+    """Give the size above which a file, or what a query gives, is refused."""
+    return int(quantity(source.max_size) or 0)
 
 
 async def list_source(
@@ -68,6 +70,11 @@ async def list_source(
             return _inline(source.inline)
         if source.http:
             return await _http(context, key.namespace, source.http, status)
+        if source.sql:
+            reading = read_already(spec, status)
+            return reading or await _sql(context, key.namespace, source.sql)
+        if source.pvc:
+            return await _claim(context.client, key.namespace, source.pvc)
         if source.dataset:
             reference = of_source(source.dataset)
             datasets = Datasets(context, key)
@@ -77,7 +84,7 @@ async def list_source(
             return await _s3(source.s3, source_config(source.s3, platform.store_config, keys))
     except Stalled as error:
         return SourceProblem(error.reason, error.message)
-    message = "spec.source names none: set one of s3, inline, http and dataset"
+    message = "spec.source names none: set one of s3, inline, http, dataset, sql, pvc"
     return SourceProblem(Reason.SPEC_INVALID, message)
 
 
@@ -103,6 +110,14 @@ async def source_headers(client: Client, namespace: str, http: HttpSource) -> di
             message = f"the key {key} of the Secret {name} {fault}: correct or remove it"
             raise Stalled(Reason.SECRET_INVALID, message)
     return headers
+
+
+async def source_login(client: Client, namespace: str, sql: SqlSource) -> Login:
+    """Read the Secret that a database is opened with; raises Stalled likewise."""
+    name, keys = sql.credentials_ref.name, (USERNAME, PASSWORD)
+    wanted = f"create it with the keys {' and '.join(keys)}"
+    values = await _secret(client, namespace, name, ("sql.credentialsRef", wanted), keys)
+    return Login(name, values[USERNAME], values[PASSWORD], values.get(AUTHORITY, ""))
 
 
 async def _secret(
@@ -144,6 +159,31 @@ async def _http(
     if http.checksum:
         return Listing(http.checksum, 1, size, settled=True)
     return Listing(found.fingerprint, 1, size, weak=found.weak)
+
+
+async def _sql(context: Context, namespace: str, sql: SqlSource) -> Listing | SourceProblem:
+    login = await source_login(context.client, namespace, sql)
+    allowed = AllowedNetworks.parse(context.settings.http_allowed_networks)
+    return await DatabaseProbe(allowed, login).ask(sql)
+
+
+async def _claim(client: Client, namespace: str, pvc: PvcSource) -> Listing | SourceProblem:
+    """Look at the claim: what lies on its volume is seen by the Job alone."""
+    found = await client.get(CLAIMS, namespace, pvc.claim_name)
+    named = f"spec.source.pvc.claimName names the PersistentVolumeClaim {pvc.claim_name}"
+    if found is None or found["metadata"].get("deletionTimestamp"):
+        what = "which does not exist" if found is None else "which is being deleted"
+        message = f"{named}, {what} in namespace {namespace}: create it, or correct the name"
+        return SourceProblem(Reason.SOURCE_MISSING, message)
+    if (found.get("status") or {}).get("phase") == "Lost":
+        message = f"{named}, whose volume is lost: bring the volume back, or name another claim"
+        return SourceProblem(Reason.SOURCE_MISSING, message)
+    if found["spec"].get("volumeMode") == "Block":
+        message = f"{named}, a block device without files: name one of volumeMode Filesystem"
+        return SourceProblem(Reason.SPEC_INVALID, message)
+    place = [pvc.claim_name, found["metadata"]["uid"], pvc.path]
+    mark = digests.sha256_digest(digests.canonical_json(place))
+    return Listing(mark, 0, 0, settled=True, weak=True)
 
 
 async def _s3(s3: S3Source, config: StoreConfig) -> Listing | SourceProblem:

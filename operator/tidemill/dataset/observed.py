@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from tidemill.api.v1alpha1.reasons import Reason
@@ -16,8 +17,9 @@ class Listing:
     """The data objects of the source.
 
     `settled` where the fingerprint is of the content itself: no delivery can be half written, and
-    nothing changes unseen. `weak` where two contents may have one fingerprint. `pins` are the
-    versions of other Datasets that are read beside it.
+    nothing changes unseen. `weak` where two contents may have one fingerprint. `snapshot` where
+    all is read in one transaction: nobody need wait until writing ends. `pins` are the versions of
+    other Datasets that are read beside it.
     """
 
     fingerprint: str
@@ -25,7 +27,12 @@ class Listing:
     bytes: int
     settled: bool = False
     weak: bool = False
+    snapshot: bool = False
     pins: tuple[Pin, ...] = ()
+
+    def ready(self, settle_seconds: float) -> bool:
+        """Tell whether it may be read without a second look: there is nothing to wait for."""
+        return self.settled or (self.snapshot and (self.weak or not settle_seconds))
 
     @property
     def mark(self) -> str:
@@ -51,8 +58,10 @@ class SourceProblem:
 class Observed:
     """The world as `decide` sees it."""
 
-    source: Listing | SourceProblem
+    source: Listing | SourceProblem | None  # None: not looked at, between the times of a schedule
     jobs: tuple[JobView, ...] = ()
     # Of the Job for the present listing only:
     result: Mapping[str, Any] | None = None
     trouble: Diagnosis | None = None
+    # When the look at the source began, where that is not now.
+    began: datetime | None = None

@@ -4,11 +4,13 @@ import base64
 from dataclasses import dataclass
 from typing import Any
 
-from tidemill.api.v1alpha1.dataset import DatasetSpec
-from tidemill.api.v1alpha1.sources import HttpSource, InlineSource, S3Source
+from tidemill.api.v1alpha1.dataset import DatasetSpec, Refresh
+from tidemill.api.v1alpha1.durations import parse_duration
+from tidemill.api.v1alpha1.sources import HttpSource, InlineSource, PvcSource, S3Source, SqlSource
 from tidemill.dataset.observe import inline_bytes, max_bytes, source_config
 from tidemill.store import layout
 from tidemill.store.config import StoreConfig
+from tidemill.store.database_addresses import api_server
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,10 @@ class Origin:
             return {"kind": "Inline", "format": source.inline.format, "data": data, **written}
         if source.http:
             return self._http(source.http)
+        if source.sql:
+            return self._sql(source.sql)
+        if source.pvc:
+            return self._pvc(source.pvc)
         if source.dataset:
             return {
                 "kind": "Dataset",
@@ -47,7 +53,15 @@ class Origin:
             reference = source.s3.credentials_ref
         elif source.http:
             reference = source.http.headers_ref
+        elif source.sql:
+            reference = source.sql.credentials_ref
         return reference.name if reference else None
+
+    @property
+    def claim(self) -> str | None:
+        """Name the claim that the source lies on."""
+        pvc = self.spec.source.pvc
+        return pvc.claim_name if pvc else None
 
     def upstream_manifest(self, fingerprint: str) -> str | None:
         """Give the key of the manifest that another Dataset is read by."""
@@ -62,6 +76,10 @@ class Origin:
             return "shorten spec.source.inline.data"
         if source.http:
             return "name a smaller file in spec.source.http.url"
+        if source.sql:
+            return "ask for fewer rows in spec.source.sql.query"
+        if source.pvc:
+            return "narrow spec.source.pvc.path"
         if source.dataset:
             return "name a smaller Dataset in spec.source.dataset.name"
         return "narrow spec.source.s3.prefix"
@@ -78,18 +96,46 @@ class Origin:
             **_csv(http),
         }
 
+    def _pvc(self, pvc: PvcSource) -> dict[str, Any]:
+        settle = (self.spec.refresh or Refresh()).settle_period
+        return {
+            "kind": "Pvc",
+            "claim": pvc.claim_name,
+            "path": pvc.path,
+            "format": pvc.format,
+            "settleSeconds": parse_duration(settle).total_seconds(),
+            **_files(pvc),
+        }
+
+    def _sql(self, sql: SqlSource) -> dict[str, Any]:
+        return {
+            "kind": "Sql",
+            "host": sql.host,
+            "port": sql.port,
+            "database": sql.database,
+            "query": sql.query,
+            "tls": sql.tls,
+            "maxBytes": max_bytes(sql),
+            "secret": sql.credentials_ref.name,
+            "allowedNetworks": list(self.allowed_networks),
+            "apiServer": api_server(),
+        }
+
 
 def _csv(source: InlineSource | HttpSource) -> dict[str, Any]:
     return source.model_dump(mode="json", by_alias=True, exclude_none=True, include={"csv"})
 
 
-def _s3(s3: S3Source, store: StoreConfig) -> dict[str, Any]:
-    place = source_config(s3, store, {})
-    written = s3.model_dump(
+def _files(source: S3Source | PvcSource) -> dict[str, Any]:
+    return source.model_dump(
         mode="json", by_alias=True, exclude_none=True, include={"include", "csv", "partitions"}
     )
+
+
+def _s3(s3: S3Source, store: StoreConfig) -> dict[str, Any]:
+    place = source_config(s3, store, {})
     return {
-        **written,
+        **_files(s3),
         "endpoint": place.endpoint,
         "region": place.region,
         "bucket": s3.bucket,

@@ -50,6 +50,7 @@ def ingest_key(spec: DatasetSpec, fingerprint: str) -> str:
     # Whose keys open the source changes nothing about what is in it.
     source.get("s3", {}).pop("credentialsRef", None)
     source.get("http", {}).pop("headersRef", None)
+    source.get("sql", {}).pop("credentialsRef", None)
     asked = spec.model_dump(
         mode="json",
         by_alias=True,

@@ -1,7 +1,7 @@
 """One pass over one Dataset: read the world, decide, act, write the status."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -11,6 +11,7 @@ from tidemill.api.v1alpha1.dataset import DatasetSpec
 from tidemill.api.v1alpha1.dataset_status import DatasetStatus
 from tidemill.api.v1alpha1.durations import parse_duration
 from tidemill.api.v1alpha1.reasons import Reason
+from tidemill.children.credentials import trouble_of
 from tidemill.children.naming import child_name
 from tidemill.children.pods import Diagnosis
 from tidemill.children.status import (
@@ -20,8 +21,10 @@ from tidemill.children.status import (
     requested_at,
     status_of,
 )
-from tidemill.dataset import references
+from tidemill.dataset import policies, references
 from tidemill.dataset.decide import decide
+from tidemill.dataset.gate import Gate
+from tidemill.dataset.look import looks
 from tidemill.dataset.observe import list_source
 from tidemill.dataset.observed import Listing, Observed, SourceProblem
 from tidemill.dataset.origin import Origin
@@ -38,6 +41,7 @@ from tidemill.dataset.plan import (
     job_for,
 )
 from tidemill.dataset.references import PINS_ANNOTATION, Pin
+from tidemill.dataset.shelves import Shelves
 from tidemill.dataset.upstream import Beside, Datasets
 from tidemill.engine.errors import Stalled
 from tidemill.engine.key import Key
@@ -48,6 +52,7 @@ from tidemill.jobs.view import POD_CHECK_AFTER, JobView, Phase
 from tidemill.kube.resources import DATASETS
 from tidemill.store import layout
 from tidemill.store.credentials import ingest_policy
+from tidemill.store.errors import StoreError
 
 INGEST_DEADLINE_SECONDS = 6 * 3600
 RUNNER_API = "runner.tidemill.dev/v1"
@@ -58,6 +63,8 @@ class DatasetReconciler:
     """Reconciles Datasets."""
 
     launcher: Launcher
+    gate: Gate
+    shelves: Shelves
 
     @property
     def writer(self) -> StatusWriter:
@@ -76,6 +83,7 @@ class DatasetReconciler:
             await self.writer.write(live, status, invalid_spec(error))
             return Result.done()
         if spec.suspend:
+            status = status.model_copy(update={"next_refresh_time": None})
             await self.writer.write(live, status, _suspended(status))
             return Result.done()
         return await self.writer.guard(live, status, self._act(live, spec, status))
@@ -84,15 +92,35 @@ class DatasetReconciler:
         self, live: Mapping[str, Any], spec: DatasetSpec, status: DatasetStatus
     ) -> Result:
         context = self.launcher.context
-        observed = await self._observe(live, spec, status)
         token = requested_at(live)
         requested = token is not None and token != status.last_handled_reconcile_at
+        observed, began = Observed(source=None), context.clock()
+        if looks(spec, status, began, requested=requested):
+            observed = replace(await self._observe(live, spec, status), began=began)
         plan = decide(spec, status, observed, context.clock(), requested=requested)
         if plan.passing:
             raise Passing(plan.verdict.reason, plan.verdict.message)
         await self._apply(live, spec, plan)
-        await self.writer.write(live, plan.status, plan.verdict)
+        key = Key("Dataset", live["metadata"]["namespace"], live["metadata"]["name"])
+        told = self.shelves.told(key, plan.status, asked=spec.retention is not None)
+        noted = await self._noted(live, spec, told)
+        await self.writer.write(live, noted, plan.verdict)
         return Result(plan.requeue_after)
+
+    async def _noted(
+        self, live: Mapping[str, Any], spec: DatasetSpec, status: DatasetStatus
+    ) -> DatasetStatus:
+        """Note in the store what is to become of the versions when the Dataset is gone."""
+        if status.deletion_policy == spec.deletion_policy:
+            return status
+        try:
+            store = self.launcher.platform.store
+            await policies.write(store, live["metadata"], spec.deletion_policy)
+        except StoreError as error:
+            if status.version is None:
+                return status  # nothing is lost yet, and the ingest will say what is wrong
+            raise trouble_of(error) from error
+        return status.model_copy(update={"deletion_policy": spec.deletion_policy})
 
     async def _observe(
         self, live: Mapping[str, Any], spec: DatasetSpec, status: DatasetStatus
@@ -155,7 +183,8 @@ class DatasetReconciler:
             )
             raise Stalled(Reason.SPEC_INVALID, message)
         if plan.start:
-            await self.launcher.start(live, job, document, policy)
+            async with self.gate.ingest(metadata["namespace"]):
+                await self.launcher.start(live, job, document, policy)
         elif plan.hold:
             await self.launcher.hold(live, plan.hold, job)
             # A pod that has not started may wait for a Secret that somebody removed or edited.
@@ -201,6 +230,7 @@ class DatasetReconciler:
             template=spec.template,
             deadline_seconds=INGEST_DEADLINE_SECONDS,
             source_secret=origin.secret,
+            source_claim=origin.claim,
             annotations={
                 KEY_ANNOTATION: start.key,
                 ATTEMPT_ANNOTATION: str(start.attempt),

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random, SystemRandom
 
+from prometheus_client import CollectorRegistry
+
 from tidemill.engine.queue import Queues
 from tidemill.engine.waiters import Waiters
 from tidemill.kube.client import Client
@@ -33,3 +35,4 @@ class Context:
     settings: Settings
     clock: Clock = utc_now
     random: Random = field(default_factory=SystemRandom)
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)

@@ -67,13 +67,15 @@ class AllowedNetworks:
             address = ip_address(text.partition("%")[0])
         except ValueError:
             return False
-        meant = _unwrapped(address)
-        if any(each in network for network in self.networks for each in (address, meant)):
-            return True
-        return _public(meant)
+        return self.name(address) or _public(unwrapped(address))
+
+    def name(self, address: Address) -> bool:
+        """Tell whether an address is in a network of the administrator's list."""
+        meant = unwrapped(address)
+        return any(each in network for network in self.networks for each in (address, meant))
 
 
-def _unwrapped(address: Address) -> Address:
+def unwrapped(address: Address) -> Address:
     """Give the IPv4 address that an IPv6 address stands for."""
     wraps = isinstance(address, IPv6Address) and (address in _MAPPED or address in _TRANSLATED)
     return IPv4Address(int(address) & 0xFFFFFFFF) if wraps else address

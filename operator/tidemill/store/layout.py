@@ -38,6 +38,16 @@ def record_key(namespace: str, name: str, version: str) -> str:
     return f"{dataset_prefix(namespace, name)}versions/{digests.hex_of(version)}.json"
 
 
+def policy_key(namespace: str, name: str) -> str:
+    """What is to become of a data set's versions when it is gone."""
+    return f"{dataset_prefix(namespace, name)}policy.json"
+
+
+def retention_key(namespace: str) -> str:
+    """What the next look at a namespace's retention has to know of the last."""
+    return f"retention/{namespace}.json"
+
+
 def cas_prefix(namespace: str) -> str:
     return f"cas/{namespace}/sha256/"
 
@@ -51,8 +61,12 @@ def run_prefix(namespace: str, uid: str) -> str:
     return f"runs/{namespace}/{uid}/"
 
 
+def models_prefix(namespace: str) -> str:
+    return f"models/{namespace}/"
+
+
 def model_prefix(namespace: str, name: str) -> str:
-    return f"models/{namespace}/{name}/"
+    return f"{models_prefix(namespace)}{name}/"
 
 
 def package_prefix(namespace: str, name: str, digest: str) -> str:

@@ -134,6 +134,13 @@ class ObjectStore:
                     raise TooLarge(f"more than {limit} objects lie under {self._where(prefix)}")
         return sorted(found, key=lambda item: item.key.encode("utf-8"))
 
+    async def folders(self, prefix: str) -> tuple[str, ...]:
+        """The names of the folders right below a prefix that ends with a slash or is empty."""
+        with self._errors(prefix):
+            found = await obstore.list_with_delimiter_async(self._s3, prefix=prefix or None)
+            paths = sorted(found["common_prefixes"])
+            return tuple(path.rstrip("/").rsplit("/", 1)[-1] for path in paths)
+
     async def stream(self, key: str, *, chunk: int = CHUNK) -> AsyncIterator[bytes]:
         """The object in pieces, each its own request, so that a restart of the store costs one.
 

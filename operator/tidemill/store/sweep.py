@@ -4,13 +4,15 @@ Content is shared by all data sets of a namespace, and an ingest that finds it i
 on it without uploading it again, long before its manifest names it. So two things may not overlap:
 an ingest, from its first look at content until its manifest is written, and a sweep's deletions.
 The caller gives `quiet`: while it is held and gave True, no ingest of the namespace is running,
-none can begin, and the outcome of each that has ended stands in a status. Then:
+and none can begin. Then:
 
 - A manifest never names content that is gone. All manifests are listed while it is quiet, so each
   that an ingest has written is among them, and marks what it names; what is deleted is marked by
   none. An ingest that begins later looks after the deletions and uploads again what it misses.
 - A version is deleted manifest before content: content goes only while no manifest lists it, and
   what no manifest names nobody can find.
+- An ingest that gave a version again has written its record again, so a version goes only as it
+  was when it was condemned: there is time until the outcome stands in a status.
 - A sweep may die anywhere. It leaves versions partly deleted or content unmarked; the next begins
   anew from what lies there and needs to know nothing of the one before.
 - A pod that outlives its Job (a node that is cut off) breaks the rule of quiet for as long as its
@@ -57,7 +59,7 @@ class Bucket(Protocol):
 class Freed:
     """What a sweep has deleted; `busy` where it found no quiet, `more` where work is left."""
 
-    versions: int = 0
+    names: frozenset[Name] = frozenset()
     objects: int = 0
     bytes: int = 0
     busy: bool = False
@@ -104,7 +106,8 @@ class Sweep:
             for key in keys:
                 await self.bucket.delete(key)
             gone = doomed[: self.most]
-            return Freed(versions=len(gone), objects=len(keys), more=len(gone) < len(doomed))
+            names = frozenset(one.name for one in gone)
+            return Freed(names=names, objects=len(keys), more=len(gone) < len(doomed))
 
     async def content(self, older_than: datetime) -> Freed:
         """Delete content that no manifest names and that was written before `older_than`."""
@@ -184,7 +187,8 @@ class Sweep:
         place = named_by(key)
         try:
             data = await self.bucket.get(key, max_bytes=manifest.MAX_BYTES)
-            found = manifest.parse(data, place[0].version if place else "")
+            version = place[0].version if place else ""
+            found = await asyncio.to_thread(manifest.parse, data, version)  # may be long
         except NotFound:
             return  # removed since it was listed; should it come back, it is read then
         except manifest.ManifestError as error:

@@ -9,6 +9,13 @@ from tidemill.api.v1alpha1.dataset import DatasetSpec
 from tidemill.api.v1alpha1.sources import MAX_INLINE_BYTES, HttpSource
 
 URL = "https://files.example/day/data.csv"
+SQL = {
+    "engine": "PostgreSQL",
+    "host": "db.example.org",
+    "database": "plant",
+    "query": "SELECT 1 AS a",
+    "credentialsRef": {"name": "db-reader"},
+}
 
 
 def spec(kind: str, **fields: Any) -> DatasetSpec:
@@ -73,12 +80,36 @@ def test_what_is_no_url(url: str) -> None:
         ("dataset", {"name": "other", "version": "newest"}),
         ("dataset", {"name": "other", "namespace": "theirs"}),
         ("sql", {"query": "select 1"}),
+        ("sql", {**SQL, "engine": "MySQL"}),
+        ("sql", {**SQL, "host": "db.example.org/x"}),
+        ("sql", {**SQL, "host": "-x"}),
+        ("sql", {**SQL, "port": 0}),
+        ("sql", {**SQL, "port": 65536}),
+        ("sql", {**SQL, "database": ""}),
+        ("sql", {**SQL, "database": "a\nb"}),
+        ("sql", {**SQL, "query": ""}),
+        ("sql", {**SQL, "query": "x" * 16385}),
+        ("sql", {**SQL, "watermark": ""}),
+        ("sql", {**SQL, "tls": "Prefer"}),
+        ("sql", {**SQL, "credentialsRef": None}),
+        ("sql", {**SQL, "password": "hush"}),
         ("pvc", {"claimName": "data"}),
+        ("pvc", {"claimName": "data", "format": "CSV", "path": "/a"}),
+        ("pvc", {"claimName": "data", "format": "CSV", "path": "a/"}),
+        ("pvc", {"claimName": "data", "format": "CSV", "path": "a//b"}),
+        ("pvc", {"claimName": "Data", "format": "CSV"}),
     ],
 )
 def test_what_is_refused(kind: str, fields: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         spec(kind, **fields)
+
+
+def test_defaults_of_a_database() -> None:
+    sql = spec("sql", **SQL).source.sql
+    assert sql is not None
+    assert (sql.port, sql.tls, sql.watermark, sql.max_size) == (5432, "VerifyFull", None, "10Gi")
+    assert spec("sql", **{**SQL, "host": "fd12::5"}).source.sql is not None
 
 
 def test_defaults() -> None:

@@ -62,15 +62,16 @@ class FakeApi:
         return copy.deepcopy(self.objects.get((resource, namespace, name)))
 
     async def list(
-        self, resource: Resource, namespace: str, *, labels: Mapping[str, str]
+        self, resource: Resource, namespace: str, *, labels: Mapping[str, str] | None = None
     ) -> list[Body]:
         self.reads += 1
+        wanted = (labels or {}).items()
         return [
             copy.deepcopy(body)
             for (kind, place, _), body in self.objects.items()
             if kind is resource
             and place == namespace
-            and labels.items() <= body["metadata"].get("labels", {}).items()
+            and wanted <= body["metadata"].get("labels", {}).items()
         ]
 
     async def logs(self, namespace: str, pod: str, *, tail_lines: int) -> str:  # noqa: ARG002

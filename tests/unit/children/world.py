@@ -48,6 +48,11 @@ class FakeStore:
             raise NotFound(key)
         return self.objects[key]
 
+    async def put(self, key: str, data: bytes) -> None:
+        if self.fault:
+            raise self.fault
+        self.objects[key] = data
+
     async def head(self, key: str) -> ObjectInfo:
         return ObjectInfo(key, len(await self.get(key, max_bytes=0)), "e")
 

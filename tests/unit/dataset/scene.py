@@ -6,7 +6,9 @@ from typing import Any
 
 from tests.unit.children.world import NAMESPACE, Reconcile, World
 
+from tidemill.dataset.gate import Gate
 from tidemill.dataset.reconcile import DatasetReconciler
+from tidemill.dataset.shelves import Shelves
 from tidemill.jobs.launcher import Launcher
 from tidemill.jobs.progress import Tokens
 from tidemill.kube.resources import DATASETS, JOBS
@@ -29,7 +31,7 @@ def process(world: World) -> Callable[[], Reconcile]:
 
     def start() -> Reconcile:
         launcher = Launcher(world.context(), world.platform, Tokens("s"))
-        return DatasetReconciler(launcher).reconcile
+        return DatasetReconciler(launcher, Gate(), Shelves()).reconcile
 
     return start
 

@@ -9,7 +9,9 @@ from tests.unit.children.world import NAMESPACE, World, condition_types, once, s
 from tests.unit.dataset.scene import RESULT, VERSION
 from tests.unit.dataset.test_sources import given
 
+from tidemill.dataset.gate import Gate
 from tidemill.dataset.reconcile import DatasetReconciler
+from tidemill.dataset.shelves import Shelves
 from tidemill.dataset.upstream import MAX_CHAIN
 from tidemill.engine.context import Context
 from tidemill.engine.key import Key
@@ -38,7 +40,7 @@ class Operator:
         self.world = world
         self.context: Context = world.context()
         launcher = Launcher(self.context, world.platform, Tokens("s"))
-        self.reconcile = DatasetReconciler(launcher).reconcile
+        self.reconcile = DatasetReconciler(launcher, Gate(), Shelves()).reconcile
 
     async def run(self) -> None:
         await until_quiet(self.world, self.reconcile, KIND, NAME)

@@ -56,6 +56,11 @@ class Memory:
             raise TooLarge(prefix)
         return found
 
+    async def folders(self, prefix: str) -> tuple[str, ...]:
+        await self._turn()
+        keys = (key.removeprefix(prefix) for key in self.objects if key.startswith(prefix))
+        return tuple(sorted({key.split("/")[0] for key in keys if "/" in key}))
+
     async def delete(self, key: str) -> None:
         await self._turn()
         if key in self.refused:

@@ -38,7 +38,7 @@ def _row(check: Mapping[str, Any]) -> list[str]:
         page.cell(_count(check, "evaluated"), number=True),
         page.cell(_count(check, "violations"), number=True),
         page.cell("" if fraction is None else columns.share(float(fraction)), number=True),
-        page.cell(svg.short(_message(check), _MESSAGE)),
+        page.cell(svg.short(check.get("message") or "", _MESSAGE)),
     ]
 
 
@@ -50,10 +50,3 @@ def _text(check: Mapping[str, Any], name: str) -> str:
 def _count(check: Mapping[str, Any], name: str) -> str:
     value = check.get(name)
     return "" if value is None else f"{value:,}"
-
-
-def _message(check: Mapping[str, Any]) -> str:
-    """The message and where; places are a text or a list of them."""
-    where = check.get("where") or ""
-    places = where if isinstance(where, str) else "; ".join(str(place) for place in where)
-    return ": ".join(part for part in (str(check.get("message") or ""), places) if part)

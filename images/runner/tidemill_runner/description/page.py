@@ -23,8 +23,8 @@ _NAME = 120
 class Description:
     """What there is to say of a version; `references` are declared shares by column and group.
 
-    `checks` have name, kind, column, severity, evaluated, violations, fraction, passed, where and
-    message, each of which may be missing.
+    `checks` have name, kind, column, severity, evaluated, violations, fraction, passed and message
+    (which names rows), each of which may be missing.
     """
 
     name: str

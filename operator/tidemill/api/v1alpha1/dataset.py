@@ -2,28 +2,65 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from tidemill.api.v1alpha1.checks import Checks
 from tidemill.api.v1alpha1.dataset_status import DatasetStatus
 from tidemill.api.v1alpha1.describe import Describe
 from tidemill.api.v1alpha1.meta import Template
 from tidemill.api.v1alpha1.prepare import Prepare
+from tidemill.api.v1alpha1.retention import DeletionPolicy, Retention
 from tidemill.api.v1alpha1.schema import SchemaSpec
 from tidemill.api.v1alpha1.sources import Source
-from tidemill.api.v1alpha1.types import ApiModel, Duration
+from tidemill.api.v1alpha1.types import ApiModel, Duration, rule, rules
 
 
 class Refresh(ApiModel):
     """How a change of the source is noticed."""
 
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "!has(self.schedule) || !has(self.pollInterval)",
+                "schedule says when the source is looked at, pollInterval how often: leave one of "
+                "them out",
+            ),
+            rule(
+                "!has(self.timeZone) || has(self.schedule)",
+                "timeZone is where the times of schedule are: set schedule, or leave timeZone out",
+            ),
+        )
+    )
+
     poll_interval: Annotated[
-        Duration,
+        Duration | None,
         Field(
-            description="How often the source is listed. Without effect where nothing can change "
-            "unseen: source.inline, source.dataset, source.http with a checksum."
+            description="How often the source is listed. Default: 1m. Without effect where nothing "
+            "can change unseen: source.inline, source.dataset, source.http with a checksum."
         ),
-    ] = "1m"
+    ] = None
+    schedule: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=128,
+            examples=["0 3 * * 1-5"],
+            description="The only times at which the source is looked at, in place of "
+            "pollInterval, as a cron expression: minute, hour, day of the month, month, day of the "
+            "week; or @hourly, @daily, @weekly, @monthly, @yearly. It holds for whatever the data "
+            "is made from: a new version of another Dataset, too, is taken at these times. Times "
+            "that were missed are made up for once.",
+        ),
+    ] = None
+    time_zone: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=64,
+            examples=["Europe/Berlin"],
+            description="Time zone of the schedule, by its IANA name. Default: UTC.",
+        ),
+    ] = None
     settle_period: Annotated[
         Duration,
         Field(
@@ -57,6 +94,17 @@ class DatasetSpec(ApiModel):
         Literal["Copy"],
         Field(description="Copy: each version is copied into content-addressed storage."),
     ] = "Copy"
+    retention: Annotated[
+        Retention | None,
+        Field(description="How many versions are kept, and for how long; without it, all are."),
+    ] = None
+    deletion_policy: Annotated[
+        DeletionPolicy,
+        Field(
+            description="What becomes of the versions when the Dataset is deleted. Retain: they "
+            "stay. Delete: those that nothing uses are removed, about a day later."
+        ),
+    ] = "Retain"
     template: Annotated[
         Template | None, Field(description="What the ingest pod asks of the cluster.")
     ] = None

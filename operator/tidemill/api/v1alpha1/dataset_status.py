@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from tidemill.api.v1alpha1.meta import CommonStatus
+from tidemill.api.v1alpha1.retention import DeletionPolicy, RetentionStatus
 from tidemill.api.v1alpha1.types import Digest, StatusModel
 
 MAX_STATUS_COLUMNS = 256
@@ -30,7 +31,7 @@ class DatasetVersion(StatusModel):
     objects: Annotated[int, Field(description="Number of objects.")]
     created_at: Annotated[datetime, Field(description="When it was first recorded.")]
     why: Annotated[
-        Literal["Created", "SourceChanged", "SpecChanged", "Requested"] | None,
+        Literal["Created", "SourceChanged", "SpecChanged", "Requested", "Scheduled"] | None,
         Field(description="What led to it."),
     ] = None
 
@@ -105,6 +106,9 @@ class IngestStatus(StatusModel):
         str | None, Field(max_length=128, description="The fingerprint of what it read.")
     ] = None
     attempts: Annotated[int, Field(description="How many Jobs were started for it.")] = 0
+    scheduled: Annotated[
+        bool | None, Field(description="Whether, under way, a time of the schedule led to it.")
+    ] = None
     last_failure_time: Annotated[
         datetime | None, Field(description="When the last of them failed.")
     ] = None
@@ -166,5 +170,26 @@ class DatasetStatus(CommonStatus):
             json_schema_extra={"x-kubernetes-list-type": "atomic"},
         ),
     ] = None
+    retention: Annotated[
+        RetentionStatus | None,
+        Field(description="What is kept, and what is to be removed."),
+    ] = None
+    deletion_policy: Annotated[
+        DeletionPolicy | None,
+        Field(
+            description="The deletion policy that is noted in the store: it counts when the "
+            "Dataset is gone."
+        ),
+    ] = None
     source: Annotated[SourceStatus | None, Field(description="The source as last listed.")] = None
+    last_refresh_time: Annotated[
+        datetime | None,
+        Field(
+            description="With a schedule: when the last look was honoured; no time of the "
+            "schedule up to then is outstanding."
+        ),
+    ] = None
+    next_refresh_time: Annotated[
+        datetime | None, Field(description="With a schedule: when the next look is due.")
+    ] = None
     ingest: Annotated[IngestStatus | None, Field(description="The last ingest.")] = None

@@ -125,7 +125,7 @@ class Reason(StrEnum):
     SOURCE_MISSING = (
         "SourceMissing",
         Actor.USER,
-        "Nothing lies at the URL of the source (HTTP 404 or 410): deliver it or correct the URL.",
+        "There is nothing at the URL of the source, no such database or no such claim: correct it.",
     )
     SOURCE_UNAVAILABLE = (
         "SourceUnavailable",
@@ -135,7 +135,12 @@ class Reason(StrEnum):
     ADDRESS_FORBIDDEN = (
         "AddressForbidden",
         Actor.ADMINISTRATOR,
-        "The source's URL leads to an address inside: allow it (`TIDEMILL_HTTP_ALLOWED_NETWORKS`).",
+        "The source leads to an address inside: allow it (`TIDEMILL_HTTP_ALLOWED_NETWORKS`).",
+    )
+    QUERY_INVALID = (
+        "QueryInvalid",
+        Actor.USER,
+        "The server refuses `spec.source.sql.query`, or a column has a type that is not read.",
     )
     SOURCE_CHANGED = (
         "SourceChanged",

@@ -47,7 +47,7 @@ class HttpSource(ApiModel):
         Field(
             pattern=r"^https?://[A-Za-z0-9._:\[\]-]+(/[!-\"$->@-~]*)?(\?[!-\"$-~]*)?$",
             max_length=2048,
-            description="Where the file is. It is asked for by HEAD every refresh.pollInterval; "
+            description="Where the file is. It is asked for by HEAD as refresh says; "
             "entity tag, date and length tell whether it has changed. Where the server gives "
             "neither tag nor date, it is read anew when its length changes or a reconcile is asked "
             "for. Without credentials in it: they belong into headersRef.",
@@ -169,15 +169,139 @@ class S3Source(ApiModel):
     ] = None
 
 
+class SqlSource(ApiModel):
+    """The rows of one query to a database server, read in one snapshot."""
+
+    engine: Annotated[
+        Literal["PostgreSQL"], Field(description="What the server is: PostgreSQL, 12 or later.")
+    ]
+    host: Annotated[
+        str,
+        Field(
+            pattern=r"^[A-Za-z0-9:][A-Za-z0-9._:-]*$",
+            max_length=253,
+            description="Name or address of the server. Private addresses are open; loopback, "
+            "link-local and metadata addresses and the cluster's API server are refused unless "
+            "the administrator allows their network.",
+        ),
+    ]
+    port: Annotated[int, Field(ge=1, le=65535, description="Port of the server.")] = 5432
+    database: Annotated[
+        str,
+        Field(
+            pattern=r"^[^\x00-\x1f\x7f]+$",
+            min_length=1,
+            max_length=63,
+            description="Name of the database.",
+        ),
+    ]
+    query: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=16384,
+            description="One SELECT, which runs read-only. Its rows are sorted before they are "
+            "versioned: the order in which the server gives them does not count.",
+        ),
+    ]
+    watermark: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=63,
+            description="A column of the query whose greatest value, with the number of rows, "
+            "tells every refresh.pollInterval whether to read anew; such as the time of the last "
+            "change. Without it the rows are read when the spec or the columns change or a "
+            "reconcile is asked for.",
+        ),
+    ] = None
+    tls: Annotated[
+        Literal["VerifyFull", "Require", "Disable"],
+        Field(
+            description="VerifyFull: encrypted, and the certificate proves the host, by the key "
+            "ca.crt of the Secret where it has one. Require: encrypted to whoever answers. "
+            "Disable: in the open."
+        ),
+    ] = "VerifyFull"
+    credentials_ref: Annotated[
+        LocalObjectReference,
+        Field(
+            description="Secret with the keys username, password and, if wanted, ca.crt. A user "
+            "that may only read what the query needs is enough, and best."
+        ),
+    ]
+    max_size: Annotated[
+        Quantity,
+        Field(description="More than this is refused, in bytes of the values, as a quantity."),
+    ] = "10Gi"
+
+
+class PvcSource(ApiModel):
+    """Files on a PersistentVolumeClaim of the namespace."""
+
+    model_config = ConfigDict(json_schema_extra=rules(CSV_ONLY))
+
+    claim_name: Annotated[
+        ObjectName,
+        Field(
+            description="The PersistentVolumeClaim. It is mounted for reading only. Nobody sees "
+            "into a volume from outside: its files are read when the Dataset is new, when the spec "
+            "or the claim is another, at each time of refresh.schedule, and when the annotation "
+            "tidemill.dev/reconcile-requested-at asks for it."
+        ),
+    ]
+    path: Annotated[
+        str,
+        Field(
+            pattern=r"^([^/\x00-\x1f]+(/[^/\x00-\x1f]+)*)?$",
+            max_length=1024,
+            description="Folder on the volume, without a slash at either end; every file below it "
+            "belongs to the data set. Names that start with a dot or an underscore are left out, "
+            "and so is what is no regular file, such as a link. Default: the whole volume.",
+            json_schema_extra=rules(
+                rule(
+                    r"!self.matches('(^|/)[.][.]?(/|$)')",
+                    "path holds a part . or ..: name folders only",
+                )
+            ),
+        ),
+    ] = ""
+    format: Annotated[
+        Format,
+        Field(
+            description="Format of the files: CSV, JSONLines (a JSON object a line) or Parquet. "
+            "CSV and JSONLines may be compressed by gzip or zstd, which their first bytes show."
+        ),
+    ]
+    csv: Csv = None
+    include: Annotated[
+        list[Glob] | None,
+        Field(
+            min_length=1,
+            max_length=MAX_GLOBS,
+            description="Globs of which a file's path below the folder must match one: as in "
+            "source.s3. Default: every file.",
+            json_schema_extra={"x-kubernetes-list-type": "set"},
+        ),
+    ] = None
+    partitions: Annotated[
+        Literal["Hive"] | None,
+        Field(
+            description="Hive: folders of the form key=value are columns, which follow those of "
+            "the files."
+        ),
+    ] = None
+
+
 class Source(ApiModel):
     """Where the data comes from; exactly one."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
             rule(
-                "[has(self.s3), has(self.inline), has(self.http), has(self.dataset)]"
-                ".filter(given, given).size() == 1",
-                "exactly one source must be set: s3, inline, http or dataset",
+                "[has(self.s3), has(self.inline), has(self.http), has(self.dataset), has(self.sql),"
+                " has(self.pvc)].filter(given, given).size() == 1",
+                "exactly one source must be set: s3, inline, http, dataset, sql or pvc",
             )
         )
     )
@@ -190,3 +314,9 @@ class Source(ApiModel):
     dataset: Annotated[
         DatasetSource | None, Field(description="A version of another Dataset of the namespace.")
     ] = None
+    sql: Annotated[
+        SqlSource | None, Field(description="The rows of a query to a PostgreSQL server.")
+    ] = None
+    pvc: Annotated[PvcSource | None, Field(description="Files on a volume of the namespace.")] = (
+        None
+    )

@@ -27,8 +27,8 @@ CHECKS: list[dict[str, Any]] = [
         "violations": 1,
         "fraction": 0.0001,
         "passed": False,
-        "where": ["part-0.csv, row 7"],
-        "message": "out of range",
+        "where": [{"object": "part-0.csv", "row": 7}],
+        "message": "out of range, the first at part-0.csv, row 7",
     },
     {"name": "no-gaps", "kind": "NotNull", "severity": "Fail", "passed": False, "message": HOSTILE},
 ]
@@ -120,6 +120,19 @@ def test_it_says_what_there_is() -> None:
     ):
         assert expected in page.text
     assert page.text.index("no-gaps") < page.text.index("near") < page.text.index("enough")
+
+
+def test_a_place_is_told_once_and_in_words() -> None:
+    text = Page(render(described(mixed(), checks=CHECKS))).text
+    assert text.count("part-0.csv, row 7") == 1
+    assert "{'" not in text
+
+
+def test_on_a_narrow_screen_each_cell_bears_its_head() -> None:
+    html = render(described(mixed(), checks=CHECKS))
+    for part in html.split('<div class="wide">')[1:]:
+        rows = part.split("<tbody>")[1].split("</tbody>")[0]
+        assert rows.count("<td") == rows.count("<td data-head=")
 
 
 def test_it_needs_nothing_from_elsewhere_and_no_script() -> None:

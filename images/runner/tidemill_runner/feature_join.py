@@ -28,9 +28,12 @@ class Clock:
 
 @dataclass(frozen=True)
 class Features:
-    """A table of features: its clock, its columns by the names they get, how old they may be."""
+    """Features: the query for their rows, their clock, how old they may be.
 
-    table: pa.Table
+    `columns` are the query's, by the names that they get.
+    """
+
+    known: str
     clock: Clock
     columns: dict[str, str]
     max_age: timedelta | None = None
@@ -46,12 +49,10 @@ def join(
         | {"t": rows.column(clock.time)}
     )
     connection.register("wanted", numbered)
-    connection.register("known", features.table)
     try:
         found = connection.sql(_statement(features)).to_arrow_table()
     finally:
         connection.unregister("wanted")
-        connection.unregister("known")
     for name, column in zip(features.columns, found.columns, strict=True):
         rows = rows.append_column(name, column)
     return rows
@@ -73,16 +74,17 @@ def _statement(features: Features) -> str:
     return (
         f"SELECT {picked} FROM (SELECT {_ROW}, {left}, {_moment('t')} AS t FROM wanted) l "  # noqa: S608
         f"ASOF LEFT JOIN (SELECT {right}, {_moment(identifier(features.clock.time))} AS t, "
-        f"{values} FROM known) r ON {same} AND l.t >= r.t ORDER BY l.{_ROW}"
+        f"{values} FROM ({features.known})) r ON {same} AND l.t >= r.t ORDER BY l.{_ROW}"
     )
 
 
 def _moment(column: str) -> str:
     """Microseconds since 1970, as versions keep them: moments of all types compare as numbers."""
-    return f"epoch_us({column})"
+    return f"CASE WHEN isfinite({column}) THEN epoch_us({column}) END"
 
 
 def _fresh(value: str, max_age: timedelta | None) -> str:
     if max_age is None:
         return value
-    return f"CASE WHEN l.t - r.t <= {max_age // _MICROSECOND} THEN {value} END"
+    # In 128 bits: between the ends of time there is more than a number of 64 holds.
+    return f"CASE WHEN l.t::HUGEINT - r.t <= {max_age // _MICROSECOND} THEN {value} END"

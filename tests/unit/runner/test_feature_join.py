@@ -78,8 +78,9 @@ def joined(
             "load": pa.array([value for _, _, value in known], pa.int64()),
         }
     )
-    wanted = Features(features, Clock(("site",), "ts"), {"last_load": "load"}, age)
+    wanted = Features("SELECT * FROM known", Clock(("site",), "ts"), {"last_load": "load"}, age)
     with database.connect([], tmp, limits) as connection:
+        connection.register("known", features)
         return join(connection, table, Clock(("site",), "at"), wanted)
 
 
@@ -118,3 +119,16 @@ def test_newest_known_at_the_time(
 def test_edges(tmp_path: Path, later: dt.timedelta, age: Any, value: int | None) -> None:
     table = joined(tmp_path, [("a", START + later)], [("a", START, 7)], ("utc", "utc"), age)
     assert table.column("last_load").to_pylist() == [value]
+
+
+@pytest.mark.parametrize("age", [None, HOUR])
+def test_moments_at_the_ends_of_time(tmp_path: Path, age: dt.timedelta | None) -> None:
+    """Values that databases keep for "for ever" are no times, and break nothing."""
+    ends = pa.array([-(2**62), 2**62, 2**63 - 1, None], pa.int64()).cast(TYPES["utc"])
+    table = pa.table({"site": ["a"] * 4, "at": ends})
+    features = pa.table({"site": ["a"], "ts": ends[:1], "load": [7]})
+    wanted = Features("SELECT * FROM known", Clock(("site",), "ts"), {"load": "load"}, age)
+    with database.connect([], tmp_path, database.Limits(256 * 1024 * 1024, 1)) as connection:
+        connection.register("known", features)
+        found = join(connection, table, Clock(("site",), "at"), wanted)
+    assert found.column("load").to_pylist() == [7, None if age else 7, None, None]

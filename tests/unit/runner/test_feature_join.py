@@ -23,7 +23,7 @@ TYPES = {
 keys = st.sampled_from(["a", "b"])
 moments = st.builds(
     lambda hours, ticks: START + hours * HOUR + ticks * TICK,
-    st.integers(-60, 60).map(lambda n: n // 2),
+    st.sampled_from([-48, -24, -1, 0, 1, 2, 24]),
     st.integers(-1, 1),
 )
 ages = st.sampled_from([None, dt.timedelta(0), TICK, HOUR, 24 * HOUR])

@@ -132,3 +132,20 @@ def test_moments_at_the_ends_of_time(tmp_path: Path, age: dt.timedelta | None) -
         connection.register("known", features)
         found = join(connection, table, Clock(("site",), "at"), wanted)
     assert found.column("load").to_pylist() == [7, None if age else 7, None, None]
+
+
+def test_names_of_columns_are_names_only(tmp_path: Path) -> None:
+    """Not the join's own ones, and no part of a statement."""
+    names = ["r", "site", "v0", "row", "l", 'a"b', "v1", "select", "wanted"]
+    moment = pa.array([START], TYPES["utc"])
+    later = pa.array([START + HOUR], TYPES["utc"])
+    table = pa.table({"t": pa.array(["a"]), "row": later, "k0": later})
+    values = {name: pa.array([float(place)]) for place, name in enumerate(names)}
+    features = pa.table({"t": pa.array(["a"]), "k0": moment, **values})
+    columns = {f"f_{name}": name for name in names}
+    wanted = Features("SELECT * FROM known", Clock(("t",), "k0"), columns)
+    with database.connect([], tmp_path, database.Limits(256 * 1024 * 1024, 1)) as connection:
+        connection.register("known", features)
+        found = join(connection, table, Clock(("t",), "row"), wanted)
+    assert found.column_names == ["t", "row", "k0", *columns]
+    assert [found.column(name)[0].as_py() for name in columns] == list(map(float, range(9)))

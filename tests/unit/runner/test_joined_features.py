@@ -180,6 +180,12 @@ def test_what_cannot_be_joined_is_refused(workshop: Workshop, name: str) -> None
     assert tells in failed.value.message
 
 
+def test_a_table_of_key_and_time_alone_has_nothing_to_join(workshop: Workshop) -> None:
+    bare = "site,ts\na,2026-01-01\n"
+    with pytest.raises(Failure, match="Dataset states has no column but key and timestamp"):
+        train(workshop, table(workshop, bare))
+
+
 def test_two_tables_with_one_name_are_both_named(workshop: Workshop) -> None:
     tables = table(workshop, states()), table(workshop, states(), "more")
     with pytest.raises(Failure) as failed:

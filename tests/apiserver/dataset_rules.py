@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-SOURCE = "exactly one source must be set: s3, inline, http, dataset, sql or pvc"
+SOURCE = "exactly one source must be set: s3, inline, http, dataset or sql"
 INLINE = "data holds more than 256 KiB: deliver it to a bucket"
 CSV_ONLY = "csv says how CSV is written: set format to CSV, or leave csv out"
 KIND = (
@@ -57,12 +57,6 @@ def column(**asked: Any) -> dict[str, Any]:
 
 
 RULES = [
-    case(
-        {"source": {"pvc": {"claimName": "c", "path": "a/..b/c.d", "format": "CSV"}}},
-        {"source": {"pvc": {"claimName": "c", "path": "a/../b", "format": "CSV"}}},
-        "path holds a part . or ..: name folders only",
-        "path that leads upwards",
-    ),
     case(
         {"retention": {"age": "30d"}},
         {"retention": {}},

@@ -43,9 +43,6 @@ def granted(kubectl: Kubectl) -> set[rights.Grant]:
 def lead_a_small_life(world: World, raw: RawStore) -> None:
     raw.put(f"{world.namespace}/one.csv", rows(60))
     world.apply("Dataset", "life", specs.dataset(f"{world.namespace}/"))
-    volume = {"source": {"pvc": {"claimName": "none", "format": "CSV"}}}
-    world.apply("Dataset", "volume", volume)
-    world.wait_reason("Dataset", "volume", "SourceMissing")
     world.apply("TrainingRun", "one", specs.training_run("life"))
     world.apply("TrainingRun", "two", specs.training_run("life", seed=2))
     big = specs.training_run("life", template={"resources": {"limits": {"memory": "24Mi"}}})

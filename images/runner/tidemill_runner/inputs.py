@@ -81,22 +81,6 @@ class SqlSource:
 
 
 @dataclass(frozen=True)
-class PvcSource:
-    """Files below a folder of the volume that is mounted; `claim` is its name."""
-
-    claim: str
-    path: str
-    delivery: Delivery
-    settle_seconds: float
-    include: tuple[str, ...] = ()
-
-    @property
-    def prefix(self) -> str:
-        """What the keys of all its files begin with."""
-        return f"{self.path}/" if self.path else ""
-
-
-@dataclass(frozen=True)
 class DatasetVersion:
     """A version of a Dataset, and where it lies."""
 
@@ -106,7 +90,7 @@ class DatasetVersion:
     cas: str
 
 
-Source = S3Source | InlineSource | HttpSource | SqlSource | PvcSource | DatasetVersion
+Source = S3Source | InlineSource | HttpSource | SqlSource | DatasetVersion
 
 
 @dataclass(frozen=True)
@@ -265,14 +249,6 @@ def _source(source: Mapping[str, Any], cas: str) -> Source:
             )
         case "Sql":
             return _sql(source)
-        case "Pvc":
-            return PvcSource(
-                claim=source["claim"],
-                path=source["path"],
-                delivery=_delivery({**source, "prefix": f"{source['path']}/".lstrip("/")}),
-                settle_seconds=float(source["settleSeconds"]),
-                include=tuple(source.get("include") or ()),
-            )
         case "Dataset":
             return version(source, cas)
         case "S3":

@@ -221,8 +221,7 @@ class _Case:
         return Plan(self._with(), verdict, requeue_after=left.total_seconds())
 
     def _start(self, key: str, attempt: int) -> Plan:
-        objects, size = self.listing.objects, self.listing.bytes
-        message = f"reading {objects} object(s), {size} bytes" if objects else "reading the files"
+        message = f"reading {self.listing.objects} object(s), {self.listing.bytes} bytes"
         why = self._why(key)
         scheduled = why == SCHEDULED or None
         return Plan(

@@ -4,9 +4,8 @@ import base64
 from dataclasses import dataclass
 from typing import Any
 
-from tidemill.api.v1alpha1.dataset import DatasetSpec, Refresh
-from tidemill.api.v1alpha1.durations import parse_duration
-from tidemill.api.v1alpha1.sources import HttpSource, InlineSource, PvcSource, S3Source, SqlSource
+from tidemill.api.v1alpha1.dataset import DatasetSpec
+from tidemill.api.v1alpha1.sources import HttpSource, InlineSource, S3Source, SqlSource
 from tidemill.dataset.observe import inline_bytes, max_bytes, source_config
 from tidemill.store import layout
 from tidemill.store.config import StoreConfig
@@ -33,8 +32,6 @@ class Origin:
             return self._http(source.http)
         if source.sql:
             return self._sql(source.sql)
-        if source.pvc:
-            return self._pvc(source.pvc)
         if source.dataset:
             return {
                 "kind": "Dataset",
@@ -57,12 +54,6 @@ class Origin:
             reference = source.sql.credentials_ref
         return reference.name if reference else None
 
-    @property
-    def claim(self) -> str | None:
-        """Name the claim that the source lies on."""
-        pvc = self.spec.source.pvc
-        return pvc.claim_name if pvc else None
-
     def upstream_manifest(self, fingerprint: str) -> str | None:
         """Give the key of the manifest that another Dataset is read by."""
         dataset = self.spec.source.dataset
@@ -78,8 +69,6 @@ class Origin:
             return "name a smaller file in spec.source.http.url"
         if source.sql:
             return "ask for fewer rows in spec.source.sql.query"
-        if source.pvc:
-            return "narrow spec.source.pvc.path"
         if source.dataset:
             return "name a smaller Dataset in spec.source.dataset.name"
         return "narrow spec.source.s3.prefix"
@@ -94,17 +83,6 @@ class Origin:
             "secret": http.headers_ref.name if http.headers_ref else None,
             "allowedNetworks": list(self.allowed_networks),
             **_csv(http),
-        }
-
-    def _pvc(self, pvc: PvcSource) -> dict[str, Any]:
-        settle = (self.spec.refresh or Refresh()).settle_period
-        return {
-            "kind": "Pvc",
-            "claim": pvc.claim_name,
-            "path": pvc.path,
-            "format": pvc.format,
-            "settleSeconds": parse_duration(settle).total_seconds(),
-            **_files(pvc),
         }
 
     def _sql(self, sql: SqlSource) -> dict[str, Any]:
@@ -126,16 +104,13 @@ def _csv(source: InlineSource | HttpSource) -> dict[str, Any]:
     return source.model_dump(mode="json", by_alias=True, exclude_none=True, include={"csv"})
 
 
-def _files(source: S3Source | PvcSource) -> dict[str, Any]:
-    return source.model_dump(
-        mode="json", by_alias=True, exclude_none=True, include={"include", "csv", "partitions"}
-    )
-
-
 def _s3(s3: S3Source, store: StoreConfig) -> dict[str, Any]:
     place = source_config(s3, store, {})
+    written = s3.model_dump(
+        mode="json", by_alias=True, exclude_none=True, include={"include", "csv", "partitions"}
+    )
     return {
-        **_files(s3),
+        **written,
         "endpoint": place.endpoint,
         "region": place.region,
         "bucket": s3.bucket,

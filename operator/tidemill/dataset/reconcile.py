@@ -230,7 +230,6 @@ class DatasetReconciler:
             template=spec.template,
             deadline_seconds=INGEST_DEADLINE_SECONDS,
             source_secret=origin.secret,
-            source_claim=origin.claim,
             annotations={
                 KEY_ANNOTATION: start.key,
                 ATTEMPT_ANNOTATION: str(start.attempt),

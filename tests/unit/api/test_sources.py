@@ -94,10 +94,6 @@ def test_what_is_no_url(url: str) -> None:
         ("sql", {**SQL, "credentialsRef": None}),
         ("sql", {**SQL, "password": "hush"}),
         ("pvc", {"claimName": "data"}),
-        ("pvc", {"claimName": "data", "format": "CSV", "path": "/a"}),
-        ("pvc", {"claimName": "data", "format": "CSV", "path": "a/"}),
-        ("pvc", {"claimName": "data", "format": "CSV", "path": "a//b"}),
-        ("pvc", {"claimName": "Data", "format": "CSV"}),
     ],
 )
 def test_what_is_refused(kind: str, fields: dict[str, Any]) -> None:

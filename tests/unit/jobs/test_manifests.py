@@ -11,7 +11,6 @@ from tidemill.api.v1alpha1.meta import Template
 from tidemill.children.naming import child_name
 from tidemill.jobs.manifests import RunnerJob, job_manifest, secret_values
 from tidemill.kube.apply import stamp
-from tidemill_runner.paths import CLAIM
 
 PARENT = {"metadata": {"name": "p" * 253, "namespace": NAMESPACE, "uid": "u1"}}
 NAME = child_name("TrainingRun", "p" * 253, "u1")
@@ -94,15 +93,6 @@ def test_the_sources_keys_are_mounted_where_there_are_any(secret: str | None) ->
         assert volume["secret"]["secretName"] == "keys"
         assert mounted["source"]["readOnly"] is True
     assert {v["name"] for v in spec["volumes"]} == mounted.keys()
-
-
-def test_a_claim_is_mounted_for_reading_only() -> None:
-    spec = pod(made(source_claim="deliveries"))
-    [volume] = [v for v in spec["volumes"] if v["name"] == "claim"]
-    assert volume["persistentVolumeClaim"] == {"claimName": "deliveries", "readOnly": True}
-    [mount] = [m for m in spec["containers"][0]["volumeMounts"] if m["name"] == "claim"]
-    assert mount == {"name": "claim", "mountPath": str(CLAIM), "readOnly": True}
-    assert "claim" not in {v["name"] for v in pod(made())["volumes"]}
 
 
 def test_the_template_is_honoured() -> None:

@@ -125,7 +125,7 @@ class Reason(StrEnum):
     SOURCE_MISSING = (
         "SourceMissing",
         Actor.USER,
-        "There is nothing at the URL of the source, no such database or no such claim: correct it.",
+        "Nothing lies at the URL of the source, or the server has no such database: correct it.",
     )
     SOURCE_UNAVAILABLE = (
         "SourceUnavailable",

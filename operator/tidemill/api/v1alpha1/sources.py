@@ -220,57 +220,15 @@ class SqlSource(ApiModel):
     ] = "10Gi"
 
 
-class PvcSource(ApiModel):
-    """Files on a PersistentVolumeClaim of the namespace."""
-
-    model_config = ConfigDict(json_schema_extra=rules(CSV_ONLY))
-
-    claim_name: Annotated[
-        ObjectName,
-        Field(
-            description="The PersistentVolumeClaim. It is mounted for reading only. Nobody sees "
-            "into a volume from outside: its files are read when the Dataset is new, when the spec "
-            "or the claim is another, at each time of refresh.schedule, and when the annotation "
-            "tidemill.dev/reconcile-requested-at asks for it."
-        ),
-    ]
-    path: Annotated[
-        str,
-        Field(
-            pattern=r"^([^/\x00-\x1f]+(/[^/\x00-\x1f]+)*)?$",
-            max_length=1024,
-            description="Folder on the volume, without a slash at either end; every file below it "
-            "belongs to the data set. Names that start with a dot or an underscore are left out, "
-            "and so is what is no regular file, such as a link. Default: the whole volume.",
-            json_schema_extra=rules(
-                rule(
-                    r"!self.matches('(^|/)[.][.]?(/|$)')",
-                    "path holds a part . or ..: name folders only",
-                )
-            ),
-        ),
-    ] = ""
-    format: Annotated[
-        Format,
-        Field(
-            description="Format of the files: CSV, JSONLines (a JSON object a line) or Parquet. "
-            "CSV and JSONLines may be compressed by gzip or zstd, which their first bytes show."
-        ),
-    ]
-    csv: Csv = None
-    include: Include = None
-    partitions: Partitions = None
-
-
 class Source(ApiModel):
     """Where the data comes from; exactly one."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
             rule(
-                "[has(self.s3), has(self.inline), has(self.http), has(self.dataset), has(self.sql),"
-                " has(self.pvc)].filter(given, given).size() == 1",
-                "exactly one source must be set: s3, inline, http, dataset, sql or pvc",
+                "[has(self.s3), has(self.inline), has(self.http), has(self.dataset), has(self.sql)]"
+                ".filter(given, given).size() == 1",
+                "exactly one source must be set: s3, inline, http, dataset or sql",
             )
         )
     )
@@ -286,6 +244,3 @@ class Source(ApiModel):
     sql: Annotated[
         SqlSource | None, Field(description="The rows of a query to a PostgreSQL server.")
     ] = None
-    pvc: Annotated[PvcSource | None, Field(description="Files on a volume of the namespace.")] = (
-        None
-    )

@@ -7,7 +7,7 @@ shape is a fault of ours; only values that no schema can judge are the user's.
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -81,6 +81,18 @@ class SqlSource:
 
 
 @dataclass(frozen=True)
+class PvcSource:
+    """Files below `path` of the volume of a claim, which is mounted at `root`."""
+
+    claim: str
+    root: Path
+    path: str
+    delivery: Delivery
+    settle_seconds: float
+    include: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class DatasetVersion:
     """A version of a Dataset, and where it lies."""
 
@@ -90,7 +102,7 @@ class DatasetVersion:
     cas: str
 
 
-Source = S3Source | InlineSource | HttpSource | SqlSource | DatasetVersion
+Source = S3Source | InlineSource | HttpSource | SqlSource | PvcSource | DatasetVersion
 
 
 @dataclass(frozen=True)
@@ -249,6 +261,8 @@ def _source(source: Mapping[str, Any], cas: str) -> Source:
             )
         case "Sql":
             return _sql(source)
+        case "Pvc":
+            return _pvc(source)
         case "Dataset":
             return version(source, cas)
         case "S3":
@@ -275,6 +289,19 @@ def _sql(source: Mapping[str, Any]) -> SqlSource:
         DatabaseAddresses(allowed, source.get("apiServer")),
     )
     return SqlSource(server, source["query"], source["secret"], int(source["maxBytes"]))
+
+
+def _pvc(source: Mapping[str, Any]) -> PvcSource:
+    path = source["path"].strip("/")
+    prefix = f"{path}/" if path else ""
+    return PvcSource(
+        claim=source["claim"],
+        root=Path(source["root"]),
+        path=path,
+        delivery=replace(_delivery(source), prefix=prefix, field="spec.source.pvc"),
+        settle_seconds=float(source["settleSeconds"]),
+        include=tuple(source.get("include") or ()),
+    )
 
 
 def _delivery(source: Mapping[str, Any]) -> Delivery:

@@ -12,6 +12,7 @@ from tidemill.api.v1alpha1.reasons import Reason
 from tidemill.api.v1alpha1.sources import HttpSource, InlineSource, S3Source, SqlSource
 from tidemill.children.credentials import secret_values
 from tidemill.children.platform import Platform
+from tidemill.dataset import claim_probe
 from tidemill.dataset.database_probe import DatabaseProbe, read_already
 from tidemill.dataset.observed import Listing, SourceProblem
 from tidemill.dataset.references import of_source
@@ -73,6 +74,8 @@ async def list_source(
         if source.sql:
             reading = read_already(spec, status)
             return reading or await _sql(context, key.namespace, source.sql)
+        if source.pvc:
+            return await claim_probe.look(context.client, key.namespace, source.pvc)
         if source.dataset:
             reference = of_source(source.dataset)
             datasets = Datasets(context, key)
@@ -82,7 +85,7 @@ async def list_source(
             return await _s3(source.s3, source_config(source.s3, platform.store_config, keys))
     except Stalled as error:
         return SourceProblem(error.reason, error.message)
-    message = "spec.source names none: set one of s3, inline, http, dataset, sql"
+    message = "spec.source names none: set one of s3, inline, http, dataset, sql, pvc"
     return SourceProblem(Reason.SPEC_INVALID, message)
 
 

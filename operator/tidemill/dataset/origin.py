@@ -4,9 +4,17 @@ import base64
 from dataclasses import dataclass
 from typing import Any
 
-from tidemill.api.v1alpha1.dataset import DatasetSpec
-from tidemill.api.v1alpha1.sources import HttpSource, InlineSource, S3Source, SqlSource
+from tidemill.api.v1alpha1.dataset import DatasetSpec, Refresh
+from tidemill.api.v1alpha1.durations import parse_duration
+from tidemill.api.v1alpha1.sources import (
+    HttpSource,
+    InlineSource,
+    PvcSource,
+    S3Source,
+    SqlSource,
+)
 from tidemill.dataset.observe import inline_bytes, max_bytes, source_config
+from tidemill.jobs.manifests import VOLUME_DIR
 from tidemill.store import layout
 from tidemill.store.config import StoreConfig
 from tidemill.store.database_addresses import api_server
@@ -32,6 +40,8 @@ class Origin:
             return self._http(source.http)
         if source.sql:
             return self._sql(source.sql)
+        if source.pvc:
+            return self._pvc(source.pvc)
         if source.dataset:
             return {
                 "kind": "Dataset",
@@ -54,6 +64,11 @@ class Origin:
             reference = source.sql.credentials_ref
         return reference.name if reference else None
 
+    @property
+    def claim(self) -> str | None:
+        """Name the PersistentVolumeClaim that the source is on."""
+        return self.spec.source.pvc.claim_name if self.spec.source.pvc else None
+
     def upstream_manifest(self, fingerprint: str) -> str | None:
         """Give the key of the manifest that another Dataset is read by."""
         dataset = self.spec.source.dataset
@@ -69,6 +84,8 @@ class Origin:
             return "name a smaller file in spec.source.http.url"
         if source.sql:
             return "ask for fewer rows in spec.source.sql.query"
+        if source.pvc:
+            return "narrow spec.source.pvc.path"
         if source.dataset:
             return "name a smaller Dataset in spec.source.dataset.name"
         return "narrow spec.source.s3.prefix"
@@ -99,18 +116,33 @@ class Origin:
             "apiServer": api_server(),
         }
 
+    def _pvc(self, pvc: PvcSource) -> dict[str, Any]:
+        refresh = self.spec.refresh or Refresh()
+        return {
+            **_written(pvc),
+            "kind": "Pvc",
+            "claim": pvc.claim_name,
+            "root": VOLUME_DIR,
+            "path": pvc.path,
+            "format": pvc.format,
+            "settleSeconds": parse_duration(refresh.settle_period).total_seconds(),
+        }
+
 
 def _csv(source: InlineSource | HttpSource) -> dict[str, Any]:
     return source.model_dump(mode="json", by_alias=True, exclude_none=True, include={"csv"})
 
 
-def _s3(s3: S3Source, store: StoreConfig) -> dict[str, Any]:
-    place = source_config(s3, store, {})
-    written = s3.model_dump(
+def _written(source: S3Source | PvcSource) -> dict[str, Any]:
+    return source.model_dump(
         mode="json", by_alias=True, exclude_none=True, include={"include", "csv", "partitions"}
     )
+
+
+def _s3(s3: S3Source, store: StoreConfig) -> dict[str, Any]:
+    place = source_config(s3, store, {})
     return {
-        **written,
+        **_written(s3),
         "endpoint": place.endpoint,
         "region": place.region,
         "bucket": s3.bucket,

@@ -230,6 +230,7 @@ class DatasetReconciler:
             template=spec.template,
             deadline_seconds=INGEST_DEADLINE_SECONDS,
             source_secret=origin.secret,
+            source_claim=origin.claim,
             annotations={
                 KEY_ANNOTATION: start.key,
                 ATTEMPT_ANNOTATION: str(start.attempt),

@@ -17,6 +17,7 @@ from tidemill.children.pod_spec import CONTAINER_SECURITY, resources, restricted
 INPUT_DIR = "/etc/tidemill/input"
 STORE_DIR = "/etc/tidemill/store"
 SOURCE_DIR = "/etc/tidemill/source"
+VOLUME_DIR = "/volume"
 SCRATCH_DIR = "/scratch"
 INPUT_FILE = "input.json"
 TOKEN_FILE = "progress-token"  # noqa: S105 - the name of a file
@@ -45,6 +46,7 @@ class RunnerJob:
     deadline_seconds: int
     retries: int = 2
     source_secret: str | None = None
+    source_claim: str | None = None
     annotations: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -128,4 +130,8 @@ def _volumes(job: RunnerJob) -> tuple[list[dict[str, Any]], list[dict[str, Any]]
     if job.source_secret:
         volumes.append({"name": "source", "secret": {"secretName": job.source_secret}})
         mounts.append({"name": "source", "mountPath": SOURCE_DIR, "readOnly": True})
+    if job.source_claim:
+        claim = {"claimName": job.source_claim, "readOnly": True}
+        volumes.append({"name": "volume", "persistentVolumeClaim": claim})
+        mounts.append({"name": "volume", "mountPath": VOLUME_DIR, "readOnly": True})
     return volumes, mounts

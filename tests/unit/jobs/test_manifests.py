@@ -95,6 +95,20 @@ def test_the_sources_keys_are_mounted_where_there_are_any(secret: str | None) ->
     assert {v["name"] for v in spec["volumes"]} == mounted.keys()
 
 
+@pytest.mark.parametrize("claim", [None, "deliveries"], ids=["none", "a claim"])
+def test_the_sources_claim_is_mounted_to_read(claim: str | None) -> None:
+    spec = pod(made(source_claim=claim, source_secret="keys"))
+    claims = [v for v in spec["volumes"] if "persistentVolumeClaim" in v]
+    mounts = spec["containers"][0]["volumeMounts"]
+    assert len({v["name"] for v in spec["volumes"]}) == len(spec["volumes"]) == len(mounts)
+    assert len({m["mountPath"] for m in mounts}) == len(mounts)
+    assert len(claims) == (1 if claim else 0)
+    for volume in claims:
+        assert volume["persistentVolumeClaim"] == {"claimName": claim, "readOnly": True}
+        [mount] = [m for m in mounts if m["name"] == volume["name"]]
+        assert (mount["mountPath"], mount["readOnly"]) == ("/volume", True)
+
+
 def test_the_template_is_honoured() -> None:
     template = Template.model_validate(
         {

@@ -9,11 +9,13 @@ from tidemill_runner.inputs import (
     HttpSource,
     IngestInput,
     InlineSource,
+    PvcSource,
     S3Source,
     SqlSource,
 )
 from tidemill_runner.sources.inline import InlineOrigin
 from tidemill_runner.sources.origin import Origin
+from tidemill_runner.sources.pvc import PvcOrigin
 from tidemill_runner.sources.s3 import S3Origin, config
 from tidemill_runner.sources.sql import SqlOrigin
 from tidemill_runner.sources.upstream import UpstreamOrigin
@@ -36,6 +38,8 @@ def opened(document: IngestInput, store: Storage, secret: Path) -> Iterator[Orig
             yield UpstreamOrigin(store, source)
         case SqlSource():
             yield SqlOrigin.of(source, secret)
+        case PvcSource():
+            yield PvcOrigin(source)
         case S3Source():
             with Storage(config(source, secret, store.config.ca_file)) as storage:
                 yield S3Origin(storage, source, fingerprint)

@@ -220,15 +220,57 @@ class SqlSource(ApiModel):
     ] = "10Gi"
 
 
+class PvcSource(ApiModel):
+    """Files on a volume: those of a PersistentVolumeClaim of the same namespace."""
+
+    model_config = ConfigDict(json_schema_extra=rules(CSV_ONLY))
+
+    claim_name: Annotated[
+        ObjectName,
+        Field(
+            description="Name of the PersistentVolumeClaim. Nobody but a pod sees into a volume: "
+            "its files are read once, and anew when the spec changes, the claim is replaced, a "
+            "time of refresh.schedule comes or a reconcile is asked for. The user or group 65532 "
+            "must be able to read them; the volume is mounted read-only."
+        ),
+    ]
+    path: Annotated[
+        str,
+        Field(
+            pattern=r"^([^/\x00-\x1f]+(/[^/\x00-\x1f]+)*/?)?$",
+            max_length=1024,
+            examples=["power/2026"],
+            description="Folder on the volume whose files, at any depth, are the data set; names "
+            "that start with a dot or an underscore are left out. Default: the whole volume.",
+            json_schema_extra=rules(
+                rule(
+                    "!self.matches('(^|/)[.]{1,2}(/|$)')",
+                    "path leads down from the top of the volume: no part of it may be . or ..",
+                )
+            ),
+        ),
+    ] = ""
+    format: Annotated[
+        Format,
+        Field(
+            description="Format of the files: CSV, JSONLines (a JSON object a line) or Parquet. "
+            "CSV and JSONLines may be compressed by gzip or zstd, which their first bytes show."
+        ),
+    ]
+    csv: Csv = None
+    include: Include = None
+    partitions: Partitions = None
+
+
 class Source(ApiModel):
     """Where the data comes from; exactly one."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
             rule(
-                "[has(self.s3), has(self.inline), has(self.http), has(self.dataset), has(self.sql)]"
-                ".filter(given, given).size() == 1",
-                "exactly one source must be set: s3, inline, http, dataset or sql",
+                "[has(self.s3), has(self.inline), has(self.http), has(self.dataset), "
+                "has(self.sql), has(self.pvc)].filter(given, given).size() == 1",
+                "exactly one source must be set: s3, inline, http, dataset, sql or pvc",
             )
         )
     )
@@ -243,4 +285,7 @@ class Source(ApiModel):
     ] = None
     sql: Annotated[
         SqlSource | None, Field(description="The rows of a query to a PostgreSQL server.")
+    ] = None
+    pvc: Annotated[
+        PvcSource | None, Field(description="Files on a volume, by its PersistentVolumeClaim.")
     ] = None

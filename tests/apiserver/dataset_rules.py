@@ -25,6 +25,7 @@ SQL = {
     "query": "SELECT 1 AS a",
     "credentialsRef": {"name": "db-reader"},
 }
+PVC = {"claimName": "deliveries", "format": "CSV"}
 ENFORCE = "mode Enforce needs columns: with none declared all data would be refused"
 GAPS = "maxNullFraction allows gaps that nullable: false forbids: leave one of them out"
 LENGTHS = "minLength is above maxLength: no text could be both"
@@ -58,12 +59,6 @@ def column(**asked: Any) -> dict[str, Any]:
 
 RULES = [
     case(
-        {"source": {"pvc": {"claimName": "c", "path": "a/..b/c.d", "format": "CSV"}}},
-        {"source": {"pvc": {"claimName": "c", "path": "a/../b", "format": "CSV"}}},
-        "path holds a part . or ..: name folders only",
-        "path that leads upwards",
-    ),
-    case(
         {"retention": {"age": "30d"}},
         {"retention": {}},
         "retention limits nothing: set versions, age or both",
@@ -89,6 +84,22 @@ RULES = [
         "Dataset and data",
     ),
     case({"source": {"sql": SQL}}, {"source.sql": SQL}, SOURCE, "bucket and query"),
+    case({"source": {"pvc": PVC}}, {"source.pvc": PVC}, SOURCE, "bucket and claim"),
+    case(
+        {"source": {"pvc": {**PVC, "path": "..a/.b/c d/", "csv": {"delimiter": ";"}}}},
+        {"source": {"pvc": {**PVC, "format": "Parquet", "csv": {"delimiter": ";"}}}},
+        CSV_ONLY,
+        "dialect of Parquet on a volume",
+    ),
+    *(
+        case(
+            {"source": {"pvc": {**PVC, "path": good}}},
+            {"source": {"pvc": {**PVC, "path": bad}}},
+            "path leads down from the top of the volume: no part of it may be . or ..",
+            f"path {bad}",
+        )
+        for good, bad in {"...": "..", "a../.b": "a/../b", "..a": "../a", "a/b.": "a/."}.items()
+    ),
     case(
         inline("\u00fc" * 131_072),
         inline("\u00fc" * 131_073),

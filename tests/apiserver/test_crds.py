@@ -50,8 +50,8 @@ def test_spec_is_required(kubectl: Kubectl, kind: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "path"),
     [
-        pytest.param("Dataset", "spec.refresh.calendar", id="no field"),
-        pytest.param("Dataset", "spec.source.git", id="no source"),
+        pytest.param("Dataset", "spec.refresh.schedule", id="later field"),
+        pytest.param("Dataset", "spec.source.ftp", id="no source"),
         pytest.param("Dataset", "spec.source.s3.buckets", id="typing error, deep"),
         pytest.param("TrainingRun", "spec.search", id="later part"),
         pytest.param("TrainingRun", "spec.estimator.script", id="later estimator"),

@@ -43,9 +43,7 @@ def granted(kubectl: Kubectl) -> set[rights.Grant]:
 def lead_a_small_life(world: World, raw: RawStore) -> None:
     raw.put(f"{world.namespace}/one.csv", rows(60))
     world.apply("Dataset", "life", specs.dataset(f"{world.namespace}/"))
-    volume = {"source": {"pvc": {"claimName": "none", "format": "CSV"}}}
-    world.apply("Dataset", "volume", volume)
-    world.wait_reason("Dataset", "volume", "SourceMissing")
+    world.apply("Dataset", "away", {"source": {"pvc": {"claimName": "away", "format": "CSV"}}})
     world.apply("TrainingRun", "one", specs.training_run("life"))
     world.apply("TrainingRun", "two", specs.training_run("life", seed=2))
     big = specs.training_run("life", template={"resources": {"limits": {"memory": "24Mi"}}})
@@ -53,6 +51,7 @@ def lead_a_small_life(world: World, raw: RawStore) -> None:
     world.apply("ModelDeployment", "web", specs.model_deployment("one"))
     # Whoever reads data shows a token, which the operator has reviewed.
     assert plugin(world, world.kubectl.kubeconfig, "history", "life").code == 0
+    world.wait_reason("Dataset", "away", "SourceMissing")
     world.wait_ready("ModelDeployment", "web")
     # What the pod could not say itself is read from its log.
     world.wait("TrainingRun", "big", lambda b: b.get("status", {}).get("completedAt"))

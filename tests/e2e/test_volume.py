@@ -1,137 +1,150 @@
-"""Files on a volume: read when asked for, by a pod that can write none of them."""
+"""Files on a volume: read once, read anew when that is asked for, and what is said of a claim."""
 
-import secrets
-import shutil
 import socket
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.apiserver.kubectl import Kubectl
 from tests.e2e.refusals import assert_refused
 from tests.e2e.test_path import rows
-from tests.e2e.world import World, settled, summary
+from tests.e2e.world import World, settled
 
 CLAIM = "deliveries"
+FOLDER = "power/2026"
+REQUESTED = "tidemill.dev/reconcile-requested-at"
 
 
 @pytest.fixture
-def folder(kubectl: Kubectl) -> Iterator[Path]:
-    """Give a folder of the node that is this machine."""
-    [node, *_] = kubectl.get("nodes")["items"]
+def volume(world: World, tmp_path: Path) -> Iterator[Path]:
+    """Give a folder that pods have as a volume: one of this machine, where it is a node."""
+    [node, *_] = world.kubectl.get("nodes")["items"]
     addresses = {one["type"]: one["address"] for one in node["status"]["addresses"]}
-    with closing(socket.socket()) as door:
+    if not _is_here(addresses["InternalIP"]):
+        pytest.skip("this machine is no node of the cluster: pods do not see its files")
+    folder = tmp_path / "volume"
+    (folder / FOLDER).mkdir(parents=True)
+    for part in (folder, folder / "power", folder / FOLDER):
+        part.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        world.delete("dataset", "files")
+        world.delete("pvc", CLAIM, "--wait=false")
+        world.delete("pv", world.namespace, "--wait=false")
+
+
+def _is_here(address: str) -> bool:
+    with socket.socket() as probe:
         try:
-            door.bind((addresses["InternalIP"], 0))
+            probe.bind((address, 0))
         except OSError:
-            pytest.skip("this machine is no node of the cluster: pods do not see its files")
-    made = Path("/var/tmp", f"tidemill-e2e-{secrets.token_hex(4)}")
-    made.mkdir(mode=0o755)
-    try:
-        yield made
-    finally:
-        shutil.rmtree(made)
+            return False
+        return True
 
 
-@pytest.fixture
-def claimed(world: World, folder: Path) -> Iterator[World]:
-    """Give a namespace with a volume on the folder; the claim comes with `claim`."""
-    name = f"{world.namespace}-volume"
-    volume = {
-        "apiVersion": "v1",
-        "kind": "PersistentVolume",
-        "metadata": {"name": name},
-        "spec": {
-            "capacity": {"storage": "1Gi"},
-            "accessModes": ["ReadWriteOnce"],
-            "persistentVolumeReclaimPolicy": "Retain",
-            "storageClassName": "",
-            "claimRef": {"namespace": world.namespace, "name": CLAIM},
-            "hostPath": {"path": str(folder), "type": "Directory"},
-        },
+def put(volume: Path, name: str, text: str, *, mode: int = 0o644) -> Path:
+    path = volume / FOLDER / name
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+def offer(world: World, volume: Path) -> None:
+    """Offer the folder as a volume for the claim, and for no other."""
+    spec = {
+        **size("capacity", {"storage": "1Gi"}),
+        "claimRef": {"namespace": world.namespace, "name": CLAIM},
+        "persistentVolumeReclaimPolicy": "Retain",
+        "hostPath": {"path": str(volume), "type": "Directory"},
     }
-    world.apply_list([volume])
-    try:
-        yield world
-    finally:
-        world.kubectl("delete", "pv", name, "--wait=false")
+    metadata = {"name": world.namespace, "labels": {"tidemill.dev/e2e": "true"}}
+    world.kubectl.apply(
+        {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": metadata, "spec": spec}
+    )
 
 
 def claim(world: World) -> None:
+    metadata = {"name": CLAIM, "namespace": world.namespace}
     spec = {
-        "accessModes": ["ReadWriteOnce"],
-        "storageClassName": "",
-        "resources": {"requests": {"storage": "1Gi"}},
-        "volumeName": f"{world.namespace}-volume",
+        **size("resources", {"requests": {"storage": "1Gi"}}),
+        "volumeName": world.namespace,
     }
-    body = {
-        "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
-        "metadata": {"name": CLAIM, "namespace": world.namespace},
-        "spec": spec,
-    }
-    world.apply_list([body])
+    world.kubectl.apply(
+        {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
+    )
 
 
-def asked(**more: Any) -> dict[str, Any]:
-    source = {"pvc": {"claimName": CLAIM, "path": "day", "format": "CSV", **more}}
-    return {"source": source, "refresh": {"settlePeriod": "1s"}}
+def size(field: str, amount: dict[str, Any]) -> dict[str, Any]:
+    return {"storageClassName": "", "accessModes": ["ReadWriteMany"], field: amount}
 
 
-def deliver(folder: Path, name: str, data: str) -> None:
-    path = folder / "day" / name
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(data)
-    path.chmod(0o644)
+def dataset(**changes: Any) -> dict[str, Any]:
+    pvc = {"claimName": CLAIM, "path": FOLDER, "format": "CSV", **changes}
+    return {"source": {"pvc": pvc}, "refresh": {"settlePeriod": "1s"}}
 
 
-def request(world: World, token: str) -> None:
-    notes = {"tidemill.dev/reconcile-requested-at": token}
-    world.patch("Dataset", "files", {"metadata": {"annotations": notes}})
+def test_a_changed_file_is_read_when_that_is_asked_for(world: World, volume: Path) -> None:
+    offer(world, volume)
+    claim(world)
+    put(volume, "one.csv", rows(40))
+    put(volume, "_SUCCESS", "")
+    world.apply("Dataset", "files", dataset())
+    first = world.wait_ready("Dataset", "files")["status"]
+    assert (first["rows"], first["objects"], first["source"]["objects"]) == (40, 1, 0)
 
-
-def test_files_on_a_volume_become_versions(claimed: World, folder: Path) -> None:
-    deliver(folder, "one.csv", rows(40))
-    claimed.apply("Dataset", "files", asked())
-    assert_refused(claimed, "Dataset", "files", "SourceMissing", (CLAIM, "create it"))
-    claim(claimed)
-    first = claimed.wait_ready("Dataset", "files")["status"]
-    assert (first["rows"], first["objects"]) == (40, 1)
-
-    # Nobody sees into a volume: a change is found when it is asked for.
-    deliver(folder, "two.csv", rows(20))
-    request(claimed, "one")
-    second = claimed.wait(
+    put(volume, "two.csv", rows(60))
+    world.patch("Dataset", "files", {"metadata": {"annotations": {REQUESTED: "one"}}})
+    again = world.wait(
         "Dataset", "files", lambda b: settled(b) and b["status"]["version"] != first["version"]
     )["status"]
-    assert (second["rows"], second["objects"]) == (60, 2)
-    assert second["versions"][0]["why"] == "Requested"
+    assert (again["rows"], again["versions"][0]["why"]) == (100, "Requested")
 
-    request(claimed, "two")
-    again = claimed.wait(
-        "Dataset", "files", lambda b: b["status"].get("lastHandledReconcileAt") == "two"
+    # What is as it was is the version that there was.
+    (volume / FOLDER / "two.csv").unlink()
+    world.patch("Dataset", "files", {"metadata": {"annotations": {REQUESTED: "two"}}})
+    world.wait(
+        "Dataset", "files", lambda b: settled(b) and b["status"]["version"] == first["version"]
     )
-    again = claimed.wait_ready("Dataset", "files")
-    assert again["status"]["version"] == second["version"]
 
 
-def test_what_may_not_be_read_is_named_and_links_lead_nowhere(claimed: World, folder: Path) -> None:
-    deliver(folder, "shut.csv", rows(40))
-    (folder / "day" / "shut.csv").chmod(0o600)
-    (folder / "day" / "link.csv").symlink_to("/etc/tidemill/store/secret-key")
-    claim(claimed)
-    claimed.apply("Dataset", "files", asked())
-    tells = ("day/shut.csv", "65532")
-    assert_refused(claimed, "Dataset", "files", "AccessDenied", tells)
-    (folder / "day" / "shut.csv").chmod(0o644)
-    body = claimed.wait_ready("Dataset", "files")
-    assert (body["status"]["rows"], body["status"]["objects"]) == (40, 1)
+def test_a_claim_that_is_missing_or_without_a_volume_heals_when_it_comes(
+    world: World, volume: Path
+) -> None:
+    put(volume, "one.csv", rows(40))
+    world.apply("Dataset", "files", dataset())
+    tells = ("spec.source.pvc.claimName", CLAIM, world.namespace, "create it")
+    body = assert_refused(world, "Dataset", "files", "SourceMissing", tells)
+    assert "version" not in body["status"]
+    assert world.list("jobs") == []
+
+    claim(world)
+    tells = ("PersistentVolumeClaim", "must be bound", "kubectl get pvc")
+    assert_refused(world, "Dataset", "files", "Unschedulable", tells)
+    offer(world, volume)
+    assert world.wait_ready("Dataset", "files")["status"]["rows"] == 40
 
 
-def test_a_folder_that_is_not_there(claimed: World) -> None:
-    claim(claimed)
-    claimed.apply("Dataset", "files", asked(path="none"))
-    body = assert_refused(claimed, "Dataset", "files", "PrefixEmpty", ("spec.source.pvc.path",))
-    assert "none on the volume of the claim deliveries" in summary(body)["message"]
+def test_a_file_that_the_pod_may_not_read_is_named_and_read_once_it_may(
+    world: World, volume: Path
+) -> None:
+    offer(world, volume)
+    claim(world)
+    shut = put(volume, "one.csv", rows(40), mode=0o600)
+    world.apply("Dataset", "files", dataset())
+    tells = (f"{FOLDER}/one.csv", CLAIM, "user 65532", "chmod")
+    assert_refused(world, "Dataset", "files", "AccessDenied", tells)
+    shut.chmod(0o644)
+    assert world.wait_ready("Dataset", "files")["status"]["rows"] == 40
+
+
+def test_a_link_leads_nowhere(world: World, volume: Path) -> None:
+    offer(world, volume)
+    claim(world)
+    put(volume, "one.csv", rows(40))
+    (volume / FOLDER / "two.csv").symlink_to("/etc/passwd")
+    world.apply("Dataset", "files", dataset())
+    tells = (f"{FOLDER}/two.csv", "symbolic link", "spec.source.pvc.include")
+    assert_refused(world, "Dataset", "files", "MalformedFile", tells)
+    world.apply("Dataset", "files", dataset(include=["one.*"]))
+    assert world.wait_ready("Dataset", "files")["status"]["rows"] == 40

@@ -7,7 +7,7 @@ shape is a fault of ours; only values that no schema can judge are the user's.
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -82,18 +82,14 @@ class SqlSource:
 
 @dataclass(frozen=True)
 class PvcSource:
-    """Files below a folder of the volume that is mounted; `claim` is its name."""
+    """Files below `path` of the volume of a claim, which is mounted at `root`."""
 
     claim: str
+    root: Path
     path: str
     delivery: Delivery
     settle_seconds: float
     include: tuple[str, ...] = ()
-
-    @property
-    def prefix(self) -> str:
-        """What the keys of all its files begin with."""
-        return f"{self.path}/" if self.path else ""
 
 
 @dataclass(frozen=True)
@@ -293,13 +289,7 @@ def _source(source: Mapping[str, Any], cas: str) -> Source:
         case "Sql":
             return _sql(source)
         case "Pvc":
-            return PvcSource(
-                claim=source["claim"],
-                path=source["path"],
-                delivery=_delivery({**source, "prefix": f"{source['path']}/".lstrip("/")}),
-                settle_seconds=float(source["settleSeconds"]),
-                include=tuple(source.get("include") or ()),
-            )
+            return _pvc(source)
         case "Dataset":
             return version(source, cas)
         case "S3":
@@ -326,6 +316,19 @@ def _sql(source: Mapping[str, Any]) -> SqlSource:
         DatabaseAddresses(allowed, source.get("apiServer")),
     )
     return SqlSource(server, source["query"], source["secret"], int(source["maxBytes"]))
+
+
+def _pvc(source: Mapping[str, Any]) -> PvcSource:
+    path = source["path"].strip("/")
+    prefix = f"{path}/" if path else ""
+    return PvcSource(
+        claim=source["claim"],
+        root=Path(source["root"]),
+        path=path,
+        delivery=replace(_delivery(source), prefix=prefix, field="spec.source.pvc"),
+        settle_seconds=float(source["settleSeconds"]),
+        include=tuple(source.get("include") or ()),
+    )
 
 
 def _delivery(source: Mapping[str, Any]) -> Delivery:

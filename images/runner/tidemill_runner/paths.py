@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-CLAIM = Path("/claim")
-
 
 @dataclass(frozen=True)
 class Paths:
@@ -17,7 +15,6 @@ class Paths:
     scratch: Path
     token: Path
     termination: Path
-    claim: Path = CLAIM
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Paths":
@@ -31,5 +28,4 @@ class Paths:
             scratch=path("SCRATCH", "/scratch"),
             token=path("TOKEN", "/var/run/tidemill/token"),
             termination=path("TERMINATION", "/dev/termination-log"),
-            claim=path("CLAIM", str(CLAIM)),
         )

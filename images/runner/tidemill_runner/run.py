@@ -90,7 +90,7 @@ class Run:
         from tidemill_runner.ingest import Ingest  # noqa: PLC0415
 
         limits = Limits(memory_for_database(), threads.cpu_limit())
-        with sources.opened(document, storage, self.paths.source, self.paths.claim) as origin:
+        with sources.opened(document, storage, self.paths.source) as origin:
             return Ingest(document, origin, storage, scratch, reports, limits, self.now).run()
 
 

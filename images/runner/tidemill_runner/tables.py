@@ -36,7 +36,7 @@ def inspect(path: Path, key: str, delivery: Delivery) -> tuple[Found, int]:
         raise Failure("NoRows", f"{key} is empty (0 bytes): deliver it with rows or remove it")
     found, rows = FORMATS[delivery.format].inspect(path, key, delivery)
     if delivery.hive:
-        found = partitions.extend(found, listing.below(key, delivery.prefix))
+        found = partitions.extend(found, listing.below(key, delivery.prefix), delivery.field)
     return found, rows
 
 

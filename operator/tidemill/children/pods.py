@@ -14,6 +14,7 @@ from tidemill.api.v1alpha1.reasons import Reason
 MAX_LOG_LINES = 20
 MAX_LOG_LINE = 512
 _PULL_FAULTS = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
+_ABOUT_VOLUMES = ("persistentvolume", "persistent volume", "pvc(s)", "volume zone")
 _SIGKILL = 137
 _NEEDS_SOMEBODY = {
     Reason.UNSCHEDULABLE,
@@ -164,5 +165,8 @@ def _not_scheduled(pod: Mapping[str, Any], status: Mapping[str, Any]) -> Diagnos
     if not condition or condition.get("status") != "False":
         return None
     text = str(condition.get("message", "")).strip()
-    message = f"no node takes the pod: {text}: change spec.template, or add a node"
+    way_out = "change spec.template, or add a node"
+    if any(word in text.lower() for word in _ABOUT_VOLUMES):
+        way_out = "the claim must be bound to a volume in reach of a node, see `kubectl get pvc`"
+    message = f"no node takes the pod: {text}: {way_out}"
     return Diagnosis(Reason.UNSCHEDULABLE, message, pod["metadata"]["name"])

@@ -221,8 +221,10 @@ class _Case:
         return Plan(self._with(), verdict, requeue_after=left.total_seconds())
 
     def _start(self, key: str, attempt: int) -> Plan:
-        objects, size = self.listing.objects, self.listing.bytes
-        message = f"reading {objects} object(s), {size} bytes" if objects else "reading the files"
+        listing = self.listing
+        message = f"reading {listing.objects} object(s), {listing.bytes} bytes"
+        if not listing.objects:
+            message = "reading what the source holds, which only its Job sees"
         why = self._why(key)
         scheduled = why == SCHEDULED or None
         return Plan(

@@ -9,9 +9,10 @@ from dataclasses import replace
 from tidemill.api.v1alpha1.dataset import DatasetSpec
 from tidemill.api.v1alpha1.dataset_status import DatasetStatus
 from tidemill.api.v1alpha1.reasons import Reason
-from tidemill.api.v1alpha1.sources import HttpSource, InlineSource, PvcSource, S3Source, SqlSource
+from tidemill.api.v1alpha1.sources import HttpSource, InlineSource, S3Source, SqlSource
 from tidemill.children.credentials import secret_values
 from tidemill.children.platform import Platform
+from tidemill.dataset import claim_probe
 from tidemill.dataset.database_probe import DatabaseProbe, read_already
 from tidemill.dataset.observed import Listing, SourceProblem
 from tidemill.dataset.references import of_source
@@ -22,7 +23,7 @@ from tidemill.engine.errors import Stalled
 from tidemill.engine.key import Key
 from tidemill.kube.client import Client
 from tidemill.kube.drift import quantity
-from tidemill.kube.resources import CLAIMS, SECRETS
+from tidemill.kube.resources import SECRETS
 from tidemill.store import digests, listing, web
 from tidemill.store.addresses import AllowedNetworks
 from tidemill.store.config import StoreConfig
@@ -74,7 +75,7 @@ async def list_source(
             reading = read_already(spec, status)
             return reading or await _sql(context, key.namespace, source.sql)
         if source.pvc:
-            return await _claim(context.client, key.namespace, source.pvc)
+            return await claim_probe.look(context.client, key.namespace, source.pvc)
         if source.dataset:
             reference = of_source(source.dataset)
             datasets = Datasets(context, key)
@@ -165,25 +166,6 @@ async def _sql(context: Context, namespace: str, sql: SqlSource) -> Listing | So
     login = await source_login(context.client, namespace, sql)
     allowed = AllowedNetworks.parse(context.settings.http_allowed_networks)
     return await DatabaseProbe(allowed, login).ask(sql)
-
-
-async def _claim(client: Client, namespace: str, pvc: PvcSource) -> Listing | SourceProblem:
-    """Look at the claim: what lies on its volume is seen by the Job alone."""
-    found = await client.get(CLAIMS, namespace, pvc.claim_name)
-    named = f"spec.source.pvc.claimName names the PersistentVolumeClaim {pvc.claim_name}"
-    if found is None or found["metadata"].get("deletionTimestamp"):
-        what = "which does not exist" if found is None else "which is being deleted"
-        message = f"{named}, {what} in namespace {namespace}: create it, or correct the name"
-        return SourceProblem(Reason.SOURCE_MISSING, message)
-    if (found.get("status") or {}).get("phase") == "Lost":
-        message = f"{named}, whose volume is lost: bring the volume back, or name another claim"
-        return SourceProblem(Reason.SOURCE_MISSING, message)
-    if found["spec"].get("volumeMode") == "Block":
-        message = f"{named}, a block device without files: name one of volumeMode Filesystem"
-        return SourceProblem(Reason.SPEC_INVALID, message)
-    place = [pvc.claim_name, found["metadata"]["uid"], pvc.path]
-    mark = digests.sha256_digest(digests.canonical_json(place))
-    return Listing(mark, 0, 0, settled=True, weak=True)
 
 
 async def _s3(s3: S3Source, config: StoreConfig) -> Listing | SourceProblem:

@@ -17,9 +17,9 @@ class Listing:
     """The data objects of the source.
 
     `settled` where the fingerprint is of the content itself: no delivery can be half written, and
-    nothing changes unseen. `weak` where two contents may have one fingerprint. `snapshot` where
-    all is read in one transaction: nobody need wait until writing ends. `pins` are the versions of
-    other Datasets that are read beside it.
+    nothing changes unseen; or where only the Job sees anything. `weak` where two contents may have
+    one fingerprint. `snapshot` where all is read in one transaction: nobody need wait until writing
+    ends. `pins` are the versions of other Datasets that are read beside it.
     """
 
     fingerprint: str

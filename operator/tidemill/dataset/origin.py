@@ -6,8 +6,15 @@ from typing import Any
 
 from tidemill.api.v1alpha1.dataset import DatasetSpec, Refresh
 from tidemill.api.v1alpha1.durations import parse_duration
-from tidemill.api.v1alpha1.sources import HttpSource, InlineSource, PvcSource, S3Source, SqlSource
+from tidemill.api.v1alpha1.sources import (
+    HttpSource,
+    InlineSource,
+    PvcSource,
+    S3Source,
+    SqlSource,
+)
 from tidemill.dataset.observe import inline_bytes, max_bytes, source_config
+from tidemill.jobs.manifests import VOLUME_DIR
 from tidemill.store import layout
 from tidemill.store.config import StoreConfig
 from tidemill.store.database_addresses import api_server
@@ -59,9 +66,8 @@ class Origin:
 
     @property
     def claim(self) -> str | None:
-        """Name the claim that the source lies on."""
-        pvc = self.spec.source.pvc
-        return pvc.claim_name if pvc else None
+        """Name the PersistentVolumeClaim that the source is on."""
+        return self.spec.source.pvc.claim_name if self.spec.source.pvc else None
 
     def upstream_manifest(self, fingerprint: str) -> str | None:
         """Give the key of the manifest that another Dataset is read by."""
@@ -96,17 +102,6 @@ class Origin:
             **_csv(http),
         }
 
-    def _pvc(self, pvc: PvcSource) -> dict[str, Any]:
-        settle = (self.spec.refresh or Refresh()).settle_period
-        return {
-            "kind": "Pvc",
-            "claim": pvc.claim_name,
-            "path": pvc.path,
-            "format": pvc.format,
-            "settleSeconds": parse_duration(settle).total_seconds(),
-            **_files(pvc),
-        }
-
     def _sql(self, sql: SqlSource) -> dict[str, Any]:
         return {
             "kind": "Sql",
@@ -121,12 +116,24 @@ class Origin:
             "apiServer": api_server(),
         }
 
+    def _pvc(self, pvc: PvcSource) -> dict[str, Any]:
+        refresh = self.spec.refresh or Refresh()
+        return {
+            **_written(pvc),
+            "kind": "Pvc",
+            "claim": pvc.claim_name,
+            "root": VOLUME_DIR,
+            "path": pvc.path,
+            "format": pvc.format,
+            "settleSeconds": parse_duration(refresh.settle_period).total_seconds(),
+        }
+
 
 def _csv(source: InlineSource | HttpSource) -> dict[str, Any]:
     return source.model_dump(mode="json", by_alias=True, exclude_none=True, include={"csv"})
 
 
-def _files(source: S3Source | PvcSource) -> dict[str, Any]:
+def _written(source: S3Source | PvcSource) -> dict[str, Any]:
     return source.model_dump(
         mode="json", by_alias=True, exclude_none=True, include={"include", "csv", "partitions"}
     )
@@ -135,7 +142,7 @@ def _files(source: S3Source | PvcSource) -> dict[str, Any]:
 def _s3(s3: S3Source, store: StoreConfig) -> dict[str, Any]:
     place = source_config(s3, store, {})
     return {
-        **_files(s3),
+        **_written(s3),
         "endpoint": place.endpoint,
         "region": place.region,
         "bucket": s3.bucket,

@@ -8,6 +8,7 @@ from typing import Any
 
 from tidemill.api.v1alpha1.reasons import Reason
 from tidemill.children.credentials import trouble_of
+from tidemill.children.mounting import unmounted
 from tidemill.children.ownership import child_metadata, selector
 from tidemill.children.platform import Platform
 from tidemill.children.pods import MAX_LOG_LINE, MAX_LOG_LINES, Diagnosis, diagnose, is_over
@@ -136,7 +137,9 @@ class Launcher:
             )
             return Diagnosis(Reason.POD_NOT_CREATED, message, job.name)
         # What keeps the present pod from working says more than how the one before it ended.
-        return diagnose(pod for pod in pods if not is_over(pod)) or diagnose(pods)
+        present = [pod for pod in pods if not is_over(pod)]
+        waiting = unmounted(present, self.context.clock())
+        return diagnose(present) or waiting or diagnose(pods)
 
     async def failure(self, parent: Mapping[str, Any], job: JobView, deadline: str) -> Diagnosis:
         """Say why a Job failed, with the last lines of its log."""

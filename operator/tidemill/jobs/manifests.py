@@ -17,7 +17,7 @@ from tidemill.children.pod_spec import CONTAINER_SECURITY, resources, restricted
 INPUT_DIR = "/etc/tidemill/input"
 STORE_DIR = "/etc/tidemill/store"
 SOURCE_DIR = "/etc/tidemill/source"
-CLAIM_DIR = "/claim"
+VOLUME_DIR = "/volume"
 SCRATCH_DIR = "/scratch"
 INPUT_FILE = "input.json"
 TOKEN_FILE = "progress-token"  # noqa: S105 - the name of a file
@@ -131,8 +131,7 @@ def _volumes(job: RunnerJob) -> tuple[list[dict[str, Any]], list[dict[str, Any]]
         volumes.append({"name": "source", "secret": {"secretName": job.source_secret}})
         mounts.append({"name": "source", "mountPath": SOURCE_DIR, "readOnly": True})
     if job.source_claim:
-        # Read-only twice: the second keeps the kubelet from making the files the pod's own.
         claim = {"claimName": job.source_claim, "readOnly": True}
-        volumes.append({"name": "claim", "persistentVolumeClaim": claim})
-        mounts.append({"name": "claim", "mountPath": CLAIM_DIR, "readOnly": True})
+        volumes.append({"name": "volume", "persistentVolumeClaim": claim})
+        mounts.append({"name": "volume", "mountPath": VOLUME_DIR, "readOnly": True})
     return volumes, mounts

@@ -39,22 +39,19 @@ def below(key: str, prefix: str) -> str:
     return key.removeprefix(prefix).removeprefix("/") or key.rsplit("/", 1)[-1]
 
 
-def nothing_left(
-    where: str, objects: Sequence[ObjectInfo], prefix: str, source: str = "spec.source.s3"
-) -> str:
-    """Why a listing holds no data, and the way out; `source` is the field that says where."""
-    place = f"{source}.{'path' if source.endswith('pvc') else 'prefix'}"
+def nothing_left(where: str, objects: Sequence[ObjectInfo], prefix: str) -> str:
+    """Why a listing holds no data, and the way out."""
     data = data_objects(objects, prefix)
     if data:
         return (
-            f"none of the {len(data)} object(s) under {where} matches {source}.include, the "
+            f"none of the {len(data)} object(s) under {where} matches spec.source.s3.include, the "
             f"first is {below(data[0].key, prefix)}: correct the globs, or deliver what they name"
         )
     what = f"no object lies under {where}"
     if objects:
         what = f"none of the {len(objects)} object(s) under {where} is data"
         what += " (names that start with a dot or an underscore are left out)"
-    return f"{what}: deliver data there, or correct {place}"
+    return f"{what}: deliver data there, or correct spec.source.s3.prefix"
 
 
 def fingerprint(objects: Iterable[ObjectInfo], prefix: str) -> str:

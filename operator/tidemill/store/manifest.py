@@ -87,7 +87,9 @@ class Manifest:
 def parse(data: bytes, expected: str | None = None) -> Manifest:
     """Read a stored manifest and prove that it is the version expected; raises ManifestError."""
     try:
-        header, *rows = [json.loads(line) for line in data.decode("utf-8").splitlines()]
+        # By the line feed alone: names may hold other signs that end a line of text.
+        lines = data.decode("utf-8").removesuffix("\n").split("\n")
+        header, *rows = [json.loads(line) for line in lines]
         if header["v"] != FORMAT_VERSION:
             raise ManifestError(f"the manifest has format version {header['v']}, not 1")
         entries = [Entry(row["k"], row["h"], row["s"], row.get("v")) for row in rows]

@@ -16,6 +16,7 @@ SQL = {
     "query": "SELECT 1 AS a",
     "credentialsRef": {"name": "db-reader"},
 }
+PVC = {"claimName": "data", "format": "CSV"}
 
 
 def spec(kind: str, **fields: Any) -> DatasetSpec:
@@ -94,15 +95,39 @@ def test_what_is_no_url(url: str) -> None:
         ("sql", {**SQL, "credentialsRef": None}),
         ("sql", {**SQL, "password": "hush"}),
         ("pvc", {"claimName": "data"}),
-        ("pvc", {"claimName": "data", "format": "CSV", "path": "/a"}),
-        ("pvc", {"claimName": "data", "format": "CSV", "path": "a/"}),
-        ("pvc", {"claimName": "data", "format": "CSV", "path": "a//b"}),
-        ("pvc", {"claimName": "Data", "format": "CSV"}),
+        ("pvc", {"format": "CSV"}),
+        ("pvc", {**PVC, "claimName": "Data"}),
+        ("pvc", {**PVC, "claimName": "data/x"}),
+        ("pvc", {**PVC, "format": "Excel"}),
+        ("pvc", {**PVC, "include": []}),
+        ("pvc", {**PVC, "include": ["/a.csv"]}),
+        ("pvc", {**PVC, "partitions": "None"}),
+        ("pvc", {**PVC, "readOnly": False}),
+        ("pvc", {**PVC, "path": "x" * 1025}),
     ],
 )
 def test_what_is_refused(kind: str, fields: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         spec(kind, **fields)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["", "a", "a/", "power/2026", "...", "..a", ".a/_b", "a b/ü", "a..b/c.", "x" * 1024, "*"],
+)
+def test_a_path_on_a_volume(path: str) -> None:
+    pvc = spec("pvc", **PVC, path=path).source.pvc
+    assert pvc is not None
+    assert (pvc.path, pvc.include, pvc.partitions, pvc.csv) == (path, None, None, None)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/a", "a//b", "a//", "a\nb", "a\x00b"],
+)
+def test_what_is_no_path_on_a_volume(path: str) -> None:
+    with pytest.raises(ValidationError):
+        spec("pvc", **PVC, path=path)
 
 
 def test_defaults_of_a_database() -> None:

@@ -11,7 +11,6 @@ from tidemill.api.v1alpha1.meta import Template
 from tidemill.children.naming import child_name
 from tidemill.jobs.manifests import RunnerJob, job_manifest, secret_values
 from tidemill.kube.apply import stamp
-from tidemill_runner.paths import CLAIM
 
 PARENT = {"metadata": {"name": "p" * 253, "namespace": NAMESPACE, "uid": "u1"}}
 NAME = child_name("TrainingRun", "p" * 253, "u1")
@@ -96,13 +95,18 @@ def test_the_sources_keys_are_mounted_where_there_are_any(secret: str | None) ->
     assert {v["name"] for v in spec["volumes"]} == mounted.keys()
 
 
-def test_a_claim_is_mounted_for_reading_only() -> None:
-    spec = pod(made(source_claim="deliveries"))
-    [volume] = [v for v in spec["volumes"] if v["name"] == "claim"]
-    assert volume["persistentVolumeClaim"] == {"claimName": "deliveries", "readOnly": True}
-    [mount] = [m for m in spec["containers"][0]["volumeMounts"] if m["name"] == "claim"]
-    assert mount == {"name": "claim", "mountPath": str(CLAIM), "readOnly": True}
-    assert "claim" not in {v["name"] for v in pod(made())["volumes"]}
+@pytest.mark.parametrize("claim", [None, "deliveries"], ids=["none", "a claim"])
+def test_the_sources_claim_is_mounted_to_read(claim: str | None) -> None:
+    spec = pod(made(source_claim=claim, source_secret="keys"))
+    claims = [v for v in spec["volumes"] if "persistentVolumeClaim" in v]
+    mounts = spec["containers"][0]["volumeMounts"]
+    assert len({v["name"] for v in spec["volumes"]}) == len(spec["volumes"]) == len(mounts)
+    assert len({m["mountPath"] for m in mounts}) == len(mounts)
+    assert len(claims) == (1 if claim else 0)
+    for volume in claims:
+        assert volume["persistentVolumeClaim"] == {"claimName": claim, "readOnly": True}
+        [mount] = [m for m in mounts if m["name"] == volume["name"]]
+        assert (mount["mountPath"], mount["readOnly"]) == ("/volume", True)
 
 
 def test_the_template_is_honoured() -> None:

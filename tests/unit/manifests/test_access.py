@@ -60,6 +60,7 @@ def test_nothing_lets_one_grant_more(role: Body) -> None:
     ("resource", "expected"),
     [
         pytest.param("secrets", {"get", "create", "delete"}, id="secrets, by name only"),
+        pytest.param("persistentvolumeclaims", {"get"}, id="claims, by name only"),
         pytest.param("pods", {"list"}, id="pods are looked at"),
         pytest.param("pods/log", {"get"}, id="logs"),
         pytest.param("pods/exec", set(), id="no exec"),

@@ -70,9 +70,7 @@ class Workshop:
         origin = S3Origin(bucket, cast("S3Source", parsed.source), parsed.fingerprint)
         return self.run(parsed, origin)
 
-    def ingest_from(
-        self, source: dict[str, Any], fingerprint: str, secret: Path, claim: Path = Path("none")
-    ) -> dict[str, Any]:
+    def ingest_from(self, source: dict[str, Any], fingerprint: str, secret: Path) -> dict[str, Any]:
         """Ingest from a source that is no bucket, as the input document says it."""
         document = {
             **_common("ingest"),
@@ -82,7 +80,7 @@ class Workshop:
             "cas": layout.cas_prefix("ns"),
         }
         parsed = cast("IngestInput", self._load(document))
-        with sources.opened(parsed, cast("Storage", self.store), secret, claim) as origin:
+        with sources.opened(parsed, cast("Storage", self.store), secret) as origin:
             return self.run(parsed, origin)
 
     def run(self, document: IngestInput, origin: Origin) -> dict[str, Any]:

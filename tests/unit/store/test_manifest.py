@@ -27,6 +27,12 @@ def test_it_reads_back() -> None:
     assert VERSION.total_bytes == 3
 
 
+@pytest.mark.parametrize("sign", ["\n", "\r", "\x1e", "\x85", "\u2028", "\u2029"])
+def test_a_key_may_hold_signs_that_end_a_line_of_text(sign: str) -> None:
+    odd = Manifest.of("CSV", SCHEMA, [replace(ONE, key=f"a{sign}b"), TWO])
+    assert manifest.parse(odd.to_bytes(), odd.digest) == odd
+
+
 @pytest.mark.parametrize(
     "same",
     [

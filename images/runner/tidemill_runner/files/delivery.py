@@ -15,3 +15,5 @@ class Delivery:
     csv: Dialect = OPEN
     # Whether folders of the form key=value are columns.
     hive: bool = False
+    # Where the spec says so.
+    field: str = "spec.source.s3"

@@ -11,26 +11,28 @@ from tidemill_runner.failures import Failure
 from tidemill_runner.schema import Column, ColumnType, Found, Schema, check_names
 
 MISSING = "__HIVE_DEFAULT_PARTITION__"
-FIELD = "spec.source.s3.partitions"
 # NA may be a country: only Hive's own word, which is taken before, is missing, and an empty text.
 _NOTATION = inference.Notation(nulls=("",))
 
 
-def extend(found: Found, below: str) -> Found:
-    """Add the columns of an object's folders after its own; `below` is its key in the delivery."""
+def extend(found: Found, below: str, field: str) -> Found:
+    """Add the columns of an object's folders after its own; `below` is its key in the delivery.
+
+    `field` is the source in the spec, for messages.
+    """
     values = _values(below, found.key)
     if not values:
         raise Failure(
             "SchemasDiffer",
-            f"{found.key} lies in no folder of the form key=value, as {FIELD} says: "
-            "move it, or narrow spec.source.s3.include",
+            f"{found.key} lies in no folder of the form key=value, as {field}.partitions "
+            f"says: move it, or narrow {field}.include",
         )
     taken = sorted(set(values) & set(found.schema.names()))
     if taken:
         raise Failure(
             "DuplicateColumns",
             f"{found.key}: column {taken[0]!r} is in the file and in the name of its folder: "
-            f"rename one of them, or leave {FIELD} out",
+            f"rename one of them, or leave {field}.partitions out",
         )
     columns = tuple(_column(name, text) for name, text in values.items())
     schema = found.schema

@@ -13,7 +13,6 @@ from tidemill_runner.inputs import (
     S3Source,
     SqlSource,
 )
-from tidemill_runner.paths import CLAIM
 from tidemill_runner.sources.inline import InlineOrigin
 from tidemill_runner.sources.origin import Origin
 from tidemill_runner.sources.pvc import PvcOrigin
@@ -27,13 +26,8 @@ __all__ = ["Origin", "opened"]
 
 
 @contextmanager
-def opened(
-    document: IngestInput, store: Storage, secret: Path, claim: Path = CLAIM
-) -> Iterator[Origin]:
-    """The source of an ingest; `secret` is the folder of the keys or headers that open it.
-
-    `claim` is where the volume is mounted, if it lies on one.
-    """
+def opened(document: IngestInput, store: Storage, secret: Path) -> Iterator[Origin]:
+    """The source of an ingest; `secret` is the folder of the keys or headers that open it."""
     source, fingerprint = document.source, document.fingerprint
     match source:
         case InlineSource():
@@ -45,7 +39,7 @@ def opened(
         case SqlSource():
             yield SqlOrigin.of(source, secret)
         case PvcSource():
-            yield PvcOrigin(source, claim)
+            yield PvcOrigin(source)
         case S3Source():
             with Storage(config(source, secret, store.config.ca_file)) as storage:
                 yield S3Origin(storage, source, fingerprint)

@@ -1,7 +1,12 @@
-"""Files on a volume of the namespace, read while nobody may be writing them."""
+"""The files below a folder of a volume, as they were when the ingest began.
+
+The operator has seen nothing of them, so the first walk says what is read. Every file must be what
+it was then when it is opened, when it has been read, and once more at the end. A file that was
+written a moment ago may be half written: the newest must have been left alone for the settle
+period, for which the pod waits where that is short.
+"""
 
 import logging
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,89 +18,163 @@ from tidemill_runner.failures import Failure
 from tidemill_runner.files.delivery import Delivery
 from tidemill_runner.inputs import PvcSource
 from tidemill_runner.sources.origin import changed
-from tidemill_runner.sources.volume import FIELD, Gone, Volume, identity
+from tidemill_runner.sources.volume import Stamp, Volume, shown
 from tidemill_runner.storage import Seen
 
 BLOCK = 1024 * 1024
-# How many times in a row files may change while they are waited for.
-MAX_WAITS = 30
+LONGEST_WAIT = 60.0
+FIELD = "spec.source.pvc"
+ANEW = "then annotate the Dataset with tidemill.dev/reconcile-requested-at"
 log = logging.getLogger(__name__)
+Files = dict[str, Stamp]
+
+
+@dataclass(frozen=True)
+class Time:
+    """As tests give it, in seconds."""
+
+    clock: Callable[[], float] = time.time
+    pause: Callable[[float], None] = time.sleep
 
 
 @dataclass
 class PvcOrigin:
-    """The files below a folder of the volume at `root`."""
+    """The files under a path of a claim."""
 
     source: PvcSource
-    root: Path
-    now: Callable[[], float] = time.time
-    sleep: Callable[[float], None] = time.sleep
-    _first: list[ObjectInfo] | None = field(default=None, init=False)
+    time: Time = field(default_factory=Time)
+    _files: Files | None = None
 
     @property
     def where(self) -> str:
-        return f"the files under {self._volume.where}"
+        return f"the files under {self._volume.named(self.source.path)}"
 
     @property
     def delivery(self) -> Delivery:
         return self.source.delivery
 
     def objects(self) -> list[ObjectInfo]:
-        if self._first is None:
-            self._first = self._settled()
-        elif self._listed() != self._first:
-            raise changed(f"{self.where} are not those that were listed before")
-        return self._first
+        if self._files is None:
+            self._files = self._settled()
+        elif difference := _difference(self._files, self._walk()):
+            raise changed(difference)
+        return [ObjectInfo(path, stamp.size, etag="") for path, stamp in self._files.items()]
 
     def fetch(self, info: ObjectInfo, path: Path, seen: Seen) -> str:
-        try:
-            with self._volume.opened(info.key) as file, path.open("wb") as copy:
-                self._unchanged(file, info)
-                hasher = digests.Hasher()
-                while block := os.read(file, BLOCK):
-                    copy.write(block)
-                    hasher.update(block)
-                    seen(len(block))
-                    if hasher.size > info.size:
-                        break
-                self._unchanged(file, info)
-        except Gone:
-            raise changed(f"{info.key} was replaced or removed while it was read") from None
+        expected = (self._files or {})[info.key]
+        hasher = digests.Hasher()
+        with self._volume.opened(info.key) as (file, stamp), path.open("wb") as copy:
+            _same(info.key, expected, stamp)
+            while block := self._volume.read(file, info.key, BLOCK):
+                hasher.update(block)
+                if hasher.size > expected.size:
+                    raise _written(info.key)
+                copy.write(block)
+                seen(len(block))
+        # Opened anew: a file server tells then whether it has changed, and not always before.
+        with self._volume.opened(info.key) as (_, stamp):
+            _same(info.key, expected, stamp)
+        if hasher.size != expected.size:
+            raise _written(info.key)
         return hasher.digest
 
     @property
     def _volume(self) -> Volume:
-        return Volume(self.root, self.source.claim, self.source.path)
+        return Volume(self.source.root, self.source.claim)
 
-    def _unchanged(self, file: int, info: ObjectInfo) -> None:
-        if identity(os.fstat(file)) != info.etag:
-            raise changed(f"{info.key} was written to while it was read")
-
-    def _settled(self) -> list[ObjectInfo]:
-        """List the files; where one is young, until two listings a while apart are equal.
-
-        The clock of who wrote a file may be another: only what is older by both is not waited for.
-        """
-        wait, found = self.source.settle_seconds, self._listed()
-        for _ in range(MAX_WAITS):
-            if not wait or all(self._age(info) >= wait for info in found):
-                return found
-            log.info("a file is younger than spec.refresh.settlePeriod: waiting for %g s", wait)
-            self.sleep(wait)
-            again = self._listed()
-            if again == found:
-                return found
-            found = again
-        raise changed(f"{self.where} do not come to rest for {wait:g} s, as settlePeriod asks for")
-
-    def _age(self, info: ObjectInfo) -> float:
-        written = int(info.etag.split("-")[1]) / 1e9
-        return self.now() - written
-
-    def _listed(self) -> list[ObjectInfo]:
-        every, prefix = self._volume.files(), self.source.prefix
-        found = listing.data_objects(every, prefix, self.source.include)
+    def _settled(self) -> Files:
+        """The files to read; raises Failure while one of them is just written."""
+        self._check()
+        found = self._walk()
+        youngest, left = self._youngest(found)
+        if 0 < left <= LONGEST_WAIT:
+            log.info("%s was just written: waiting %.0f s", shown(youngest), left)
+            self.time.pause(left)
+            found = self._walk()
+            youngest, left = self._youngest(found)
         if not found:
-            place = self._volume.where
-            raise Failure("PrefixEmpty", listing.nothing_left(place, every, prefix, FIELD))
+            raise self._empty(f"no file lies under {self._volume.named(self.source.path)}")
+        if left > 0:
+            raise changed(
+                f"{shown(youngest)} was written less than {self.source.settle_seconds:g} s ago "
+                "(spec.refresh.settlePeriod)"
+            )
         return found
+
+    def _check(self) -> None:
+        path = self.source.path
+        try:
+            self._volume.check(path)
+        except FileNotFoundError:
+            raise self._empty(f"there is no folder {self._volume.named(path)}") from None
+        except NotADirectoryError:
+            raise Failure(
+                "SpecInvalid",
+                f"{FIELD}.path: {self._volume.named(path)} is no folder, or a link leads there, "
+                "which is not followed: name the folder, and a single file in include",
+            ) from None
+
+    def _empty(self, what: str) -> Failure:
+        globs = f" that matches {FIELD}.include" if self.source.include else ""
+        return Failure(
+            "PrefixEmpty",
+            f"{what}{globs} (names that start with a dot or an underscore are left out): deliver "
+            f"data there, or correct {FIELD}; {ANEW}",
+        )
+
+    def _walk(self) -> Files:
+        """All that is data, in the order of the manifest; raises Failure where it is no file."""
+        stamps = self._volume.walk(self.source.path)
+        infos = [ObjectInfo(path, stamp.size, etag="") for path, stamp in stamps.items()]
+        found: Files = {}
+        for info in self._data(infos):
+            found[info.key] = stamps[info.key]
+            if stamps[info.key].kind != "file":
+                raise Failure(
+                    "MalformedFile",
+                    f"{self._volume.named(info.key)} is a {stamps[info.key].kind}, which is not "
+                    f"read: deliver the file itself, or name what is data in {FIELD}.include; "
+                    f"{ANEW}",
+                )
+        return found
+
+    def _data(self, infos: list[ObjectInfo]) -> list[ObjectInfo]:
+        try:
+            return listing.data_objects(infos, self.delivery.prefix, self.source.include)
+        except UnicodeEncodeError as error:
+            raise Failure(
+                "WrongEncoding",
+                f"the name of {self._volume.named(error.object)} is not UTF-8: rename it; {ANEW}",
+            ) from None
+
+    def _youngest(self, found: Files) -> tuple[str, float]:
+        """The file written last, and the seconds after which it counts as settled."""
+        settle, now = self.source.settle_seconds, self.time.clock()
+        youngest, longest = "", 0.0
+        for path, stamp in found.items():
+            age = now - stamp.mtime_ns / 1e9
+            # A clock may be a little ahead; a date far in the future tells nothing.
+            if abs(age) < settle and settle - age > longest:
+                youngest, longest = path, settle - age
+        return youngest, longest
+
+
+def _same(path: str, expected: Stamp, stamp: Stamp) -> None:
+    if stamp != expected:
+        raise _written(path)
+
+
+def _written(path: str) -> Failure:
+    return changed(f"{path} was written or replaced while it was read")
+
+
+def _difference(before: Files, now: Files) -> str:
+    """What is no longer as it was, in words; empty where all is."""
+    for path in [*before, *(path for path in now if path not in before)]:
+        if path not in now:
+            return f"{path} was removed while the source was read"
+        if path not in before:
+            return f"{path} came while the source was read"
+        if before[path] != now[path]:
+            return f"{path} was written or replaced while the source was read"
+    return ""

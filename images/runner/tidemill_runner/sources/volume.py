@@ -1,138 +1,170 @@
-"""A folder of someone's volume: what lies in it, and no way out of it.
+"""The files of a mounted volume, which others write to while it is read.
 
-Every step goes by a descriptor of the folder before, never by a path that might have become another
-one meanwhile, and none follows a link: whatever a volume holds, no file of the pod's own is read.
+Every part of a path is opened by itself, below the folder opened before, and no link is followed:
+whatever is put or moved there meanwhile, nothing outside of the volume is read. Nothing but regular
+files is read, and opening waits for nobody.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
-from tidemill.store.objects import MAX_LISTED, ObjectInfo
+from tidemill.store.objects import MAX_LISTED
 from tidemill_runner.failures import Failure
+from tidemill_runner.sources.origin import changed
 
-FIELD = "spec.source.pvc"
-READABLE = "let the user or group 65532 read it, or everybody"
-HIDDEN = "._"  # what begins so is no data, as in `store.listing`
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-# Not to wait for whoever would write into a pipe.
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+# To pass through a folder, its names need not be readable.
+PASSED = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW
+FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
+LOST = "lost+found"  # of the file system's own, at the top, and closed
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ESTALE)
+_CLOSED = (errno.EACCES, errno.EPERM)
+_KINDS = {
+    stat.S_IFREG: "file",
+    stat.S_IFDIR: "folder",
+    stat.S_IFLNK: "symbolic link",
+    stat.S_IFIFO: "named pipe",
+    stat.S_IFSOCK: "socket",
+    stat.S_IFBLK: "device",
+    stat.S_IFCHR: "device",
+}
 
 
-class Gone(Exception):  # noqa: N818 - what happened to it
-    """Something that was listed is not there any more, or is something else."""
+@dataclass(frozen=True)
+class Stamp:
+    """What tells one state of a file from another without its bytes."""
+
+    kind: str
+    size: int
+    mtime_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, found: os.stat_result) -> "Stamp":
+        kind = _KINDS.get(stat.S_IFMT(found.st_mode), "file of an unknown kind")
+        return cls(kind, found.st_size, found.st_mtime_ns, found.st_ino)
 
 
 @dataclass(frozen=True)
 class Volume:
-    """A mounted volume, seen from a folder of it; keys are paths from its root."""
+    """What is mounted at `root`, of the claim named; paths are relative to it."""
 
     root: Path
     claim: str
-    path: str = ""
+    limit: int = MAX_LISTED
 
-    @property
-    def where(self) -> str:
-        """What is read, for a message."""
-        return f"{self.path or '/'} on the volume of the claim {self.claim}"
-
-    def files(self) -> list[ObjectInfo]:
-        """All regular files below the folder; the etag tells time and identity of each.
-
-        Hidden folders and what is neither file nor folder are left out. Raises Failure.
-        """
+    def check(self, folder: str) -> None:
+        """Raise FileNotFoundError or NotADirectoryError where there is no such folder; Failure."""
         try:
-            with self._folder() as folder:
-                found = []
-                for info in self._below(folder, self.path):
-                    found.append(info)
-                    if len(found) > MAX_LISTED:
-                        message = f"more than {MAX_LISTED} files lie under {self.where}"
-                        raise Failure("SpecInvalid", f"{message}: narrow {FIELD}.path")
+            os.close(self._open(folder, FOLDER))
         except (FileNotFoundError, NotADirectoryError):
-            message = f"{self.where} is no folder: create it, or correct {FIELD}.path"
-            raise Failure("PrefixEmpty", message) from None
-        except PermissionError as error:
-            raise _denied(error.filename or self.where) from None
+            raise
+        except OSError as error:
+            raise self._failure(error, folder) from None
+
+    def walk(self, folder: str) -> dict[str, Stamp]:
+        """All that lies below a folder and is no folder itself, but for hidden names."""
+        found: dict[str, Stamp] = {}
+        pending, seen = [folder], 0
+        while pending:
+            here = pending.pop()
+            for name, stamp in self._entries(here):
+                path = f"{here}/{name}" if here else name
+                seen += 1
+                if seen > self.limit:
+                    raise Failure(
+                        "SpecInvalid",
+                        f"more than {self.limit} files and folders lie under "
+                        f"{self.named(folder)}: narrow spec.source.pvc.path",
+                    )
+                if stamp.kind == "folder":
+                    pending.append(path)
+                else:
+                    found[path] = stamp
         return found
 
     @contextmanager
-    def opened(self, key: str) -> Iterator[int]:
-        """A file by its key, as a descriptor; raises Gone, and Failure where it may not be read."""
-        folders, _, name = key.rpartition("/")
-        try:
-            with closing_descriptor(self._descend(folders)) as folder:
-                file = os.open(name, _FILE, dir_fd=folder)
-        except PermissionError:
-            raise _denied(key) from None
-        except OSError:
-            raise Gone(key) from None
-        with closing_descriptor(file):
-            if not stat.S_ISREG(os.fstat(file).st_mode):
-                raise Gone(key)
-            yield file
+    def opened(self, path: str) -> Iterator[tuple[BinaryIO, Stamp]]:
+        """A file for reading, and what it is now; raises Failure."""
+        with self._faults(path):
+            number = self._open(path, FILE)
+        with os.fdopen(number, "rb", buffering=0) as file:
+            stamp = Stamp.of(os.fstat(number))
+            if stamp.kind != "file":
+                raise changed(f"{shown(path)} has become a {stamp.kind}")
+            os.set_blocking(number, True)
+            yield file, stamp
+
+    def read(self, file: BinaryIO, path: str, size: int) -> bytes:
+        """The next bytes of an open file."""
+        with self._faults(path):
+            return file.read(size)
+
+    def named(self, path: str) -> str:
+        """A place on it, for a message."""
+        volume = f"the volume of claim {self.claim}"
+        return f"{shown(path)} on {volume}" if path else volume
+
+    def _entries(self, folder: str) -> list[tuple[str, Stamp]]:
+        with self._faults(folder):
+            number = self._open(folder, FOLDER)
+            try:
+                with os.scandir(number) as entries:
+                    return [
+                        (entry.name, Stamp.of(entry.stat(follow_symlinks=False)))
+                        for entry in entries
+                        if not entry.name.startswith((".", "_")) and (folder or entry.name != LOST)
+                    ]
+            finally:
+                os.close(number)
+
+    def _open(self, path: str, flags: int) -> int:
+        """Open what a path names, part by part; raises OSError."""
+        parts = path.split("/") if path else []
+        if not {".", ".."}.isdisjoint(parts):
+            raise NotADirectoryError(errno.ENOTDIR, "it does not lead down")
+        *folders, last = [".", *parts]
+        number = os.open(self.root, os.O_PATH | os.O_DIRECTORY)
+        for part in folders:
+            number = _within(number, part, PASSED)
+        return _within(number, last, flags)
 
     @contextmanager
-    def _folder(self) -> Iterator[int]:
-        with closing_descriptor(self._descend(self.path)) as folder:
-            yield folder
+    def _faults(self, path: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise self._failure(error, path) from None
 
-    def _descend(self, path: str) -> int:
-        """Open a folder from the root on, name by name."""
-        folder = os.open(self.root, _FOLDER)
-        for name in filter(None, path.split("/")):
-            with closing_descriptor(folder):
-                folder = os.open(name, _FOLDER, dir_fd=folder)
-        return folder
-
-    def _below(self, folder: int, path: str) -> Iterator[ObjectInfo]:
-        with closing(os.scandir(folder)) as entries:
-            names = sorted(entry.name for entry in entries)
-        for name in names:
-            key = f"{path}/{name}" if path else name
-            # What is removed in between is as if it had not been there.
-            with suppress(FileNotFoundError):
-                yield from self._one(folder, name, key)
-
-    def _one(self, folder: int, name: str, key: str) -> Iterator[ObjectInfo]:
-        seen = os.stat(name, dir_fd=folder, follow_symlinks=False)
-        if stat.S_ISREG(seen.st_mode):
-            yield ObjectInfo(_text(key), seen.st_size, identity(seen))
-        elif stat.S_ISDIR(seen.st_mode) and name[0] not in HIDDEN:
-            try:
-                inner = os.open(name, _FOLDER, dir_fd=folder)
-            except PermissionError:
-                raise _denied(key) from None
-            with closing_descriptor(inner):
-                yield from self._below(inner, key)
+    def _failure(self, error: OSError, path: str) -> Failure:
+        where = self.named(path)
+        if error.errno in _GONE:
+            return changed(f"{where} was moved or removed while it was read")
+        if error.errno in _CLOSED:
+            return Failure(
+                "AccessDenied",
+                f"{where} may not be read by user {os.geteuid()} or group {os.getegid()}, as which "
+                "the pod runs: let them (chmod -R o+rX), or have it written with fsGroup "
+                f"{os.getegid()}; the pod's own fsGroup changes nothing on a mount that is "
+                "read-only",
+            )
+        return Failure("SourceUnavailable", f"{where} cannot be read: {error.strerror}")
 
 
-@contextmanager
-def closing_descriptor(descriptor: int) -> Iterator[int]:
-    """Close it at the end."""
+def _within(folder: int, name: str, flags: int) -> int:
+    """Open a name in a folder, which is closed."""
     try:
-        yield descriptor
+        return os.open(name, flags, dir_fd=folder)
     finally:
-        os.close(descriptor)
+        os.close(folder)
 
 
-def identity(seen: os.stat_result) -> str:
-    """What differs when a file was written to or replaced."""
-    return f"{seen.st_ino}-{seen.st_mtime_ns}-{seen.st_size}"
-
-
-def _text(key: str) -> str:
-    try:
-        key.encode("utf-8")
-    except UnicodeEncodeError:
-        shown = key.encode("utf-8", "backslashreplace").decode("ascii", "replace")
-        message = f"the name of the file {shown} is not written in UTF-8: rename it"
-        raise Failure("MalformedFile", message) from None
-    return key
-
-
-def _denied(what: str) -> Failure:
-    return Failure("AccessDenied", f"{what} on the volume may not be read: {READABLE}")
+def shown(path: str) -> str:
+    """A path for a message, also where it is no text."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -37,7 +37,8 @@ class Refresh(ApiModel):
         Duration | None,
         Field(
             description="How often the source is listed. Default: 1m. Without effect where nothing "
-            "can change unseen: source.inline, source.dataset, source.http with a checksum."
+            "can change unseen: source.inline, source.dataset, source.http with a checksum; and "
+            "for source.pvc, which nobody but a pod sees into."
         ),
     ] = None
     schedule: Annotated[
@@ -67,7 +68,8 @@ class Refresh(ApiModel):
         Field(
             description="How far apart two equal listings must be before a change is versioned, "
             "so that a delivery half written is never taken. Without effect where none can be: "
-            "source.inline, source.dataset, source.http with a checksum."
+            "source.inline, source.dataset, source.http with a checksum. For source.pvc: how old "
+            "the newest file must be."
         ),
     ] = "10s"
 

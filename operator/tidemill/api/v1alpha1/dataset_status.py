@@ -84,10 +84,11 @@ class SourceStatus(StatusModel):
         str,
         Field(
             max_length=128,
-            description="Hash of keys, sizes and entity tags; of the data where they are known.",
+            description="Hash of keys, sizes and entity tags; of the data where they are known; of "
+            "claim and path where a volume is the source.",
         ),
     ]
-    objects: Annotated[int, Field(description="Number of objects listed.")]
+    objects: Annotated[int, Field(description="Number of objects listed; 0 for a volume.")]
     bytes: Annotated[int, Field(description="Their size in bytes.")]
     since: Annotated[datetime, Field(description="When this listing was first seen.")]
 

@@ -98,7 +98,7 @@ class Reason(StrEnum):
     ACCESS_DENIED = (
         "AccessDenied",
         Actor.USER,
-        "The store or server refuses the credentials: correct the Secret or its rights.",
+        "Credentials are refused, or a file may not be read: correct the Secret or the rights.",
     )
     SECRET_MISSING = (
         "SecretMissing",
@@ -120,17 +120,17 @@ class Reason(StrEnum):
     PREFIX_EMPTY = (
         "PrefixEmpty",
         Actor.USER,
-        "No object lies under the prefix: deliver data or fix it.",
+        "No object lies under the prefix, or no file under the path: deliver data or fix it.",
     )
     SOURCE_MISSING = (
         "SourceMissing",
         Actor.USER,
-        "There is nothing at the URL of the source, no such database or no such claim: correct it.",
+        "Nothing lies at the URL, or there is no such database or claim: correct or create it.",
     )
     SOURCE_UNAVAILABLE = (
         "SourceUnavailable",
         Actor.USER,
-        "The source's server does not answer or answers with its own fault; it is tried again.",
+        "The source's server or volume does not answer or has a fault; it is tried again.",
     )
     ADDRESS_FORBIDDEN = (
         "AddressForbidden",
@@ -145,7 +145,7 @@ class Reason(StrEnum):
     SOURCE_CHANGED = (
         "SourceChanged",
         Actor.NOBODY,
-        "An object was replaced while it was read; the ingest starts again when it settles.",
+        "An object was written just now or while it was read; the ingest starts again later.",
     )
     DATASET_CORRUPT = (
         "DatasetCorrupt",

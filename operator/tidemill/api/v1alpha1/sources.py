@@ -221,31 +221,31 @@ class SqlSource(ApiModel):
 
 
 class PvcSource(ApiModel):
-    """Files on a PersistentVolumeClaim of the namespace."""
+    """Files on a volume: those of a PersistentVolumeClaim of the same namespace."""
 
     model_config = ConfigDict(json_schema_extra=rules(CSV_ONLY))
 
     claim_name: Annotated[
         ObjectName,
         Field(
-            description="The PersistentVolumeClaim. It is mounted for reading only. Nobody sees "
-            "into a volume from outside: its files are read when the Dataset is new, when the spec "
-            "or the claim is another, at each time of refresh.schedule, and when the annotation "
-            "tidemill.dev/reconcile-requested-at asks for it."
+            description="Name of the PersistentVolumeClaim. Nobody but a pod sees into a volume: "
+            "its files are read once, and anew when the spec changes, the claim is replaced, a "
+            "time of refresh.schedule comes or a reconcile is asked for. The user or group 65532 "
+            "must be able to read them; the volume is mounted read-only."
         ),
     ]
     path: Annotated[
         str,
         Field(
-            pattern=r"^([^/\x00-\x1f]+(/[^/\x00-\x1f]+)*)?$",
+            pattern=r"^([^/\x00-\x1f]+(/[^/\x00-\x1f]+)*/?)?$",
             max_length=1024,
-            description="Folder on the volume, without a slash at either end; every file below it "
-            "belongs to the data set. Names that start with a dot or an underscore are left out, "
-            "and so is what is no regular file, such as a link. Default: the whole volume.",
+            examples=["power/2026"],
+            description="Folder on the volume whose files, at any depth, are the data set; names "
+            "that start with a dot or an underscore are left out. Default: the whole volume.",
             json_schema_extra=rules(
                 rule(
-                    r"!self.matches('(^|/)[.][.]?(/|$)')",
-                    "path holds a part . or ..: name folders only",
+                    "!self.matches('(^|/)[.]{1,2}(/|$)')",
+                    "path leads down from the top of the volume: no part of it may be . or ..",
                 )
             ),
         ),
@@ -268,8 +268,8 @@ class Source(ApiModel):
     model_config = ConfigDict(
         json_schema_extra=rules(
             rule(
-                "[has(self.s3), has(self.inline), has(self.http), has(self.dataset), has(self.sql),"
-                " has(self.pvc)].filter(given, given).size() == 1",
+                "[has(self.s3), has(self.inline), has(self.http), has(self.dataset), "
+                "has(self.sql), has(self.pvc)].filter(given, given).size() == 1",
                 "exactly one source must be set: s3, inline, http, dataset, sql or pvc",
             )
         )
@@ -286,6 +286,6 @@ class Source(ApiModel):
     sql: Annotated[
         SqlSource | None, Field(description="The rows of a query to a PostgreSQL server.")
     ] = None
-    pvc: Annotated[PvcSource | None, Field(description="Files on a volume of the namespace.")] = (
-        None
-    )
+    pvc: Annotated[
+        PvcSource | None, Field(description="Files on a volume, by its PersistentVolumeClaim.")
+    ] = None

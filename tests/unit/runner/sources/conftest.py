@@ -1,8 +1,10 @@
-"""A web server for each test that wants one."""
+"""A web server or a volume for each test that wants one."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from tests.unit.runner.sources.volume_scene import FOLDER, Claim
 from tests.unit.web.site import Site
 
 
@@ -10,3 +12,9 @@ from tests.unit.web.site import Site
 def site() -> Iterator[Site]:
     with Site() as made:
         yield made
+
+
+@pytest.fixture
+def claim(tmp_path: Path) -> Claim:
+    (tmp_path / "volume" / FOLDER).mkdir(parents=True)
+    return Claim(tmp_path / "volume")

@@ -82,5 +82,5 @@ def test_what_is_no_base64_is_a_fault_of_ours() -> None:
 
 
 def test_a_source_of_an_unknown_kind_is_a_fault_of_ours() -> None:
-    with pytest.raises(ValueError, match="'Git'"):
-        inputs._source({"kind": "Git"}, "cas/")
+    with pytest.raises(ValueError, match="'Ftp'"):
+        inputs._source({"kind": "Ftp"}, "cas/")

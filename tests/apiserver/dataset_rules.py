@@ -202,6 +202,12 @@ RULES = [
         "an input named source",
     ),
     case(
+        {"entity": {"key": ["site", "part"], "timestamp": "ts"}},
+        {"entity": {"key": ["site", "ts"], "timestamp": "ts"}},
+        "timestamp is part of key already: name the column that says when, and only there",
+        "a time as part of the key",
+    ),
+    case(
         {"refresh": {"schedule": "0 3 * * 1-5"}},
         {"refresh": {"schedule": "0 3 * * 1-5", "pollInterval": "1m"}},
         POLLED,

@@ -42,6 +42,13 @@ RULES = [
         COLUMN,
         id="column with the default",
     ),
+    pytest.param(
+        "TrainingRun",
+        {"join": {"timestamp": "at", "tables": [{"dataset": {"name": "f"}, "key": ["a", "b"]}]}},
+        {"join": {"timestamp": "at", "tables": [{"dataset": {"name": "f"}, "key": ["a", "a"]}]}},
+        "key names a column twice: name one for each of the entity's key",
+        id="a key twice",
+    ),
     pytest.param("TrainingRun", {}, {"estimator": {}}, ESTIMATOR, id="no estimator"),
     pytest.param("ModelDeployment", {"model": {"run": "r"}}, {"model": {}}, MODEL, id="no model"),
     pytest.param(
@@ -79,6 +86,7 @@ def test_rule(
 
 
 FULL: dict[str, Any] = {
+    "join": {"timestamp": "at", "tables": [{"dataset": {"name": "f"}, "columns": ["a", "b"]}]},
     "features": {"exclude": ["date"]},
     "split": {"holdout": "0.8", "by": "Order"},
     "evaluation": {"metrics": ["accuracy"]},
@@ -89,6 +97,15 @@ CHANGES: dict[str, list[dict[str, Any]]] = {
     "dataset": [{"dataset.name": "other"}, {"dataset.version": DIGEST}],
     "task": [{"task": "Regression"}],
     "target": [{"target": "other"}],
+    "join": [
+        {"join.timestamp": "on"},
+        {"join.tables.0.dataset.version": DIGEST},
+        {"join.tables.0.columns": ["a"]},
+        {"join.tables.0.maxAge": "7d"},
+        {"join.tables.0.prefix": "f_"},
+        {"join.tables.0.key": ["site"]},
+        {"join": None},
+    ],
     "features": [{"features.exclude": ["date", "day"]}, {"features": None}],
     "split": [{"split.holdout": "0.7"}, {"split": None}],
     "seed": [{"seed": 8}],

@@ -51,6 +51,7 @@ def deliver(raw: RawStore, key: str, rows: int) -> int:
     columns = ", ".join(["range AS id", *numbers, *texts])
     with tempfile.TemporaryDirectory() as folder, duckdb.connect() as connection:
         path = Path(folder, "rows.parquet")
+        connection.execute("SET enable_progress_bar = false")
         connection.execute(f"COPY (SELECT {columns} FROM range({rows})) TO '{path}'")  # noqa: S608
         raw.client.fput_object(bucket_name=RAW_BUCKET, object_name=key, file_path=str(path))
         return path.stat().st_size

@@ -56,7 +56,13 @@ def write(path: Path, rows: int) -> Schema:
     places = ["'a.csv' AS __object", "range + 1 AS __row"]
     columns = ", ".join(["range AS id", *numbers, *texts, *places])
     with duckdb.connect() as connection:
+        connection.execute("SET enable_progress_bar = false")
         connection.execute(f"COPY (SELECT {columns} FROM range({rows})) TO '{path}'")  # noqa: S608
+    return schema_of()
+
+
+def schema_of() -> Schema:
+    """Say what the table's columns are."""
     kinds = {"id": ColumnType.INTEGER}
     kinds |= {f"n{n}": ColumnType.FLOAT for n in range(NUMBERS)}
     kinds |= {f"t{n}": ColumnType.STRING for n in range(TEXTS)}

@@ -147,6 +147,8 @@ class Ingest:
             facts["from"] = self._keep(source)
         if inputs := self._lineage():
             facts["inputs"] = inputs
+        if self.document.entity:
+            facts["entity"] = dict(self.document.entity)
         identity = self.document.identity
         record = layout.record_key(identity.namespace, identity.name, manifest.digest)
         self.store.put(record, digests.canonical_json({"v": 1, **facts}))

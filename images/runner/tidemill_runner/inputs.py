@@ -132,6 +132,7 @@ class IngestInput:
     schema: Mapping[str, Any] = field(default_factory=dict)
     checks: tuple[Mapping[str, Any], ...] = ()
     describe: Mapping[str, Any] = field(default_factory=dict)
+    entity: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def on_change(self) -> str:
@@ -174,12 +175,37 @@ class Training:
 
 
 @dataclass(frozen=True)
+class FeatureTable:
+    """A version of a feature table: its key and time, and the run's columns for its key.
+
+    `columns` are those joined, all but key and time where None.
+    """
+
+    dataset: DatasetVersion
+    key: tuple[str, ...]
+    timestamp: str
+    own_key: tuple[str, ...]
+    columns: tuple[str, ...] | None = None
+    max_age: str | None = None
+    prefix: str = ""
+
+
+@dataclass(frozen=True)
+class Join:
+    """What is joined to the run's rows, and the column of theirs that says when."""
+
+    timestamp: str
+    tables: tuple[FeatureTable, ...]
+
+
+@dataclass(frozen=True)
 class TrainInput:
     identity: Identity
     dataset: DatasetVersion
     training: Training
     models: str
     image: str
+    join: Join | None = None
 
 
 def load(path: Path, verb: str) -> IngestInput | TrainInput:
@@ -229,6 +255,7 @@ def _ingest(document: Mapping[str, Any]) -> IngestInput:
         schema=document.get("schema") or {},
         checks=tuple(document.get("checks") or ()),
         describe=document.get("describe") or {},
+        entity=document.get("entity") or {},
     )
 
 
@@ -323,7 +350,26 @@ def _train(document: Mapping[str, Any]) -> TrainInput:
         training=_training(document["spec"]),
         models=_folder(document["models"]),
         image=document.get("image") or "",
+        join=_join(document.get("join"), _folder(dataset["cas"])),
     )
+
+
+def _join(join: Mapping[str, Any] | None, cas: str) -> Join | None:
+    if not join:
+        return None
+    tables = tuple(
+        FeatureTable(
+            dataset=version(table["dataset"], cas),
+            key=tuple(table["entity"]["key"]),
+            timestamp=table["entity"]["timestamp"],
+            own_key=tuple(table["key"]),
+            columns=tuple(table["columns"]) if table.get("columns") else None,
+            max_age=table.get("maxAge"),
+            prefix=table.get("prefix") or "",
+        )
+        for table in join["tables"]
+    )
+    return Join(join["timestamp"], tables)
 
 
 def _training(spec: Mapping[str, Any]) -> Training:

@@ -28,6 +28,7 @@ from tidemill_runner.evaluate import Evaluation
 from tidemill_runner.failures import Failure
 from tidemill_runner.fit import name_of
 from tidemill_runner.inputs import TrainInput
+from tidemill_runner.joined import Chosen
 from tidemill_runner.schema import Column, ColumnType
 from tidemill_runner.storage import Storage
 
@@ -53,6 +54,7 @@ class Trained:
     evaluation: Evaluation
     features: NDArray[Any]
     target: NDArray[Any]
+    joined: tuple[Chosen, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def write(trained: Trained, directory: Path) -> tuple[bytes, str]:
         "signature.json": signature(trained),
         "environment.json": environment(trained.document.image),
         "metrics.json": _metrics(trained.evaluation),
-        "lineage.json": _lineage(trained.document),
+        "lineage.json": _lineage(trained),
     }.items():
         (directory / name).write_bytes(digests.canonical_json(content))
     (directory / "card.md").write_text(_card(trained), encoding="utf-8")
@@ -184,10 +186,12 @@ def _metrics(evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def _lineage(document: TrainInput) -> dict[str, Any]:
-    training = document.training
+def _lineage(trained: Trained) -> dict[str, Any]:
+    document, training = trained.document, trained.document.training
+    join = [one.lineage() for one in trained.joined]
     return {
         "dataset": {"name": document.dataset.name, "version": document.dataset.version},
+        **({"join": join} if join else {}),
         "target": training.target,
         "task": training.task,
         "exclude": list(training.exclude),
@@ -212,6 +216,11 @@ def _card(trained: Trained) -> str:
         "",
         f"{document.training.task} on {len(trained.roles.features)} features.",
         f"Data set {document.dataset.name}, version {document.dataset.version}.",
+        *(
+            f"Joined as known at each row's time: Data set {one.table.dataset.name}, "
+            f"version {one.table.dataset.version}: {', '.join(one.columns)}."
+            for one in trained.joined
+        ),
         "",
         f"Measured on {len(trained.target)} rows held out ({document.training.split.by});",
         "intervals are of 95 % confidence.",

@@ -92,6 +92,11 @@ def _data(trained: Trained, parts: Parts) -> dict[str, str]:
     return {
         "Data set": document.dataset.name,
         "Version": document.dataset.version,
+        **{
+            f"Joined ({place})": f"{one.table.dataset.name}, {one.table.dataset.version}: "
+            + ", ".join(list(one.columns)[:100])
+            for place, one in enumerate(trained.joined, start=1)
+        },
         "Target": f"{trained.roles.target.name} ({trained.roles.target.type})",
         "Split": f"{how}, {split.holdout} held out, seed {document.training.seed}",
         "Rows": f"{len(parts.train):,} to train, {len(parts.holdout):,} held out",

@@ -21,9 +21,11 @@ from tidemill_runner.evaluate import Evaluation, ask, choose, evaluate
 from tidemill_runner.failures import Failure
 from tidemill_runner.fit import explained, fit, name_of
 from tidemill_runner.inputs import TrainInput
+from tidemill_runner.joined import Joined
 from tidemill_runner.matrix import Data
 from tidemill_runner.package import Artifact, Trained
 from tidemill_runner.progress import Progress
+from tidemill_runner.referenced import Referenced
 from tidemill_runner.split import Parts
 from tidemill_runner.storage import Storage
 
@@ -65,8 +67,9 @@ class Train:
         metrics = choose(training, pipeline)
         with self.watch.measure("load"):
             version = Version(self.store, self.document.dataset)
-            roles = columns.assign(training, version.schema)
-            data = self._load(version, roles)
+            joined = self._joined(version)
+            roles = columns.assign(training, joined.schema if joined else version.schema)
+            data = self._load(version, roles, joined)
             parts = split.divide(data.n, training.split, data.time, training.seed)
         with self.watch.measure("fit"):
             self._fit(pipeline, data, parts, roles)
@@ -78,14 +81,25 @@ class Train:
             evaluation = evaluate(pipeline, answers, held[1], metrics, training.seed)
             for estimate in evaluation.metrics:
                 log.info("%s = %.6g (%.6g to %.6g)", *list(asdict(estimate).values())[:4])
-        trained = Trained(self.document, roles, pipeline, evaluation, *held)
+        tables = joined.chosen if joined else ()
+        trained = Trained(self.document, roles, pipeline, evaluation, *held, tables)
         with self.watch.measure("upload"):
             artifact = self._upload(trained, parts)
         return self._result(trained, parts, artifact)
 
-    def _load(self, version: Version, roles: Roles) -> Data:
+    def _joined(self, version: Version) -> Joined | None:
+        join = self.document.join
+        if join is None:
+            return None
+        return Joined.of(join, version.schema, Referenced(self.store, self.scratch / "joined"))
+
+    def _load(self, version: Version, roles: Roles, joined: Joined | None) -> Data:
         seen = self._seen(version.manifest.total_bytes)
-        rows = version.read(roles.needed, self.scratch, seen)
+        needed = joined.to_read(roles.needed) if joined else roles.needed
+        rows = version.read(needed, self.scratch, seen)
+        if joined:
+            self.progress.report(20, f"joining {len(joined.chosen)} feature tables")
+            rows = joined.extend(rows, roles.needed)
         return matrix.build(rows, roles, self.document.training)
 
     def _seen(self, total: int) -> Callable[[int], None]:
@@ -124,8 +138,13 @@ class Train:
     def _result(self, trained: Trained, parts: Parts, artifact: Artifact) -> dict[str, Any]:
         bucket = self.store.config.bucket
         evaluation: Evaluation = trained.evaluation
+        joined = [
+            {"name": one.table.dataset.name, "version": one.table.dataset.version}
+            for one in trained.joined
+        ]
         return {
             "datasetVersion": self.document.dataset.version,
+            **({"join": joined} if joined else {}),
             "metrics": [asdict(estimate) for estimate in evaluation.metrics],
             "absentMetrics": list(evaluation.absent),
             "rows": {"train": len(parts.train), "holdout": len(parts.holdout)},

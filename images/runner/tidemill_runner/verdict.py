@@ -100,7 +100,8 @@ class Judge:
     def judge(self, schema: Schema, manifest: Manifest, files: Sequence[Path]) -> Judgement:
         """Look at all rows. Raises Failure."""
         described = _described(schema)
-        plan = parse(self.document.schema or None, self.document.checks, described)
+        asked = self.document
+        plan = parse(asked.schema or None, asked.checks, described, asked.entity)
         named = self._named(plan, manifest)
         lookups = self._lookups(plan, files[0].parent / REFERENCED)
         with viewed(staged(files), files[0].parent, self.limits) as rows:

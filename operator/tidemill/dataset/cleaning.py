@@ -31,7 +31,7 @@ from tidemill.store.stored import Name, Stored
 from tidemill.store.sweep import Freed, Sweep
 
 _DIGEST = re.compile(rb"sha256:[0-9a-f]{64}")
-USERS = (DATASETS, TRAINING_RUNS, MODEL_DEPLOYMENTS)
+USERS = (TRAINING_RUNS, MODEL_DEPLOYMENTS)  # beside Datasets
 ENDED = (Phase.SUCCEEDED, Phase.FAILED)
 INGESTS = {**MANAGED_BY, KIND_LABEL: "Dataset"}
 MAX_LINEAGE_BYTES = 1024 * 1024
@@ -55,23 +55,26 @@ class Cleaned:
 
 
 @dataclass(frozen=True, slots=True)
-class _World:
-    """The namespace as it is: its Datasets, and every version that anything names."""
+class _Asked:
+    """The Datasets of the namespace, and what they ask for."""
 
     datasets: tuple[Mapping[str, Any], ...]
     limits: Mapping[str, Limits]
     dropped: frozenset[str]  # Datasets that are gone, with all their versions to follow
-    used: frozenset[str]
 
-    @property
-    def asks(self) -> bool:
-        return bool(self.limits or self.dropped)
+
+@dataclass(frozen=True, slots=True)
+class _World:
+    """The namespace as it is: what is asked for, and every version that anything names."""
+
+    asked: "_Asked"
+    used: frozenset[str]
 
     def going(self, stored: Iterable[Stored], context: Context) -> frozenset[Name]:
         """Find what may go."""
         every = tuple(stored)
-        old = beyond(every, self.limits, context.clock())
-        left = frozenset(one.name for one in every if one.name.dataset in self.dropped)
+        old = beyond(every, self.asked.limits, context.clock())
+        left = frozenset(one.name for one in every if one.name.dataset in self.asked.dropped)
         return unneeded(every, old | left, self.used)
 
 
@@ -88,16 +91,16 @@ class Cleaning:
 
     async def run(self) -> Cleaned:
         """Condemn, and remove what was condemned a grace ago; raises StoreError."""
-        world, ledger = await self._world(), await self._ledger()
-        if not (world.asks or ledger.condemned or ledger.content):
-            return Cleaned(ledger=ledger, live=world.datasets)
+        asked, ledger = await self._asked(), await self._ledger()
+        if not (asked.limits or asked.dropped or ledger.condemned or ledger.content):
+            return Cleaned(ledger=ledger, live=asked.datasets)
         sweep = Sweep(self.store, self.namespace, self._quiet)
         # Content first: what a run still reads when its version goes stays until the next look.
         content = await sweep.content(self.context.clock() - self.grace)
         stored = await sweep.versions()
         left_over = content.busy or content.more
         before = ledger
-        going, now = world.going(stored, self.context), self.context.clock()
+        going, now = (await self._world()).going(stored, self.context), self.context.clock()
         verdict = sentence(stored, going, ledger.condemned, now, self.grace)
         ledger = replace(ledger, condemned=verdict.condemned, content=ledger.content and left_over)
         await self._keep(ledger, before)
@@ -109,22 +112,26 @@ class Cleaning:
         left = tuple(one for one in stored if one.name not in versions.names)
         rest = ledger.without(versions.names)
         await self._keep(rest, ledger)
-        await self._forget(world.dropped - {one.name.dataset for one in left})
-        asked = frozenset(world.limits)
-        return Cleaned(left, rest, world.datasets, asked, content, versions)
+        await self._forget(asked.dropped - {one.name.dataset for one in left})
+        names = frozenset(asked.limits)
+        return Cleaned(left, rest, asked.datasets, names, content, versions)
 
-    async def _world(self) -> _World:
-        client, namespace = self.context.client, self.namespace
-        objects = [one for kind in USERS for one in await client.list(kind, namespace)]
-        # A Job that has ended names what it was compared with, and reads it no more.
-        jobs = await client.list(JOBS, namespace, labels=MANAGED_BY)
-        objects += [one for one in jobs if view(one).phase not in ENDED]
-        datasets = tuple(one for one in objects if one["kind"] == DATASETS.kind)
-        used = uses(objects) | await self._used_by_models()
+    async def _asked(self) -> _Asked:
+        datasets = tuple(await self.context.client.list(DATASETS, self.namespace))
         limits = {
             one["metadata"]["name"]: limit for one in datasets if (limit := limits_of(one["spec"]))
         }
-        return _World(datasets, limits, await self._dropped(datasets), used)
+        return _Asked(datasets, limits, await self._dropped(datasets))
+
+    async def _world(self) -> _World:
+        client, namespace, asked = self.context.client, self.namespace, await self._asked()
+        objects = list(asked.datasets)
+        for kind in USERS:
+            objects += await client.list(kind, namespace)
+        # A Job that has ended names what it was compared with, and reads it no more.
+        jobs = await client.list(JOBS, namespace, labels=MANAGED_BY)
+        objects += [one for one in jobs if view(one).phase not in ENDED]
+        return _World(asked, uses(objects) | await self._used_by_models())
 
     async def _dropped(self, datasets: Iterable[Mapping[str, Any]]) -> frozenset[str]:
         names = {one["metadata"]["name"] for one in datasets}

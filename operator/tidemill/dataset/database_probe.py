@@ -65,7 +65,8 @@ def read_already(spec: DatasetSpec, status: DatasetStatus) -> Listing | None:
     # Where other Datasets are read beside it, their versions are in the key and not known here.
     if not beside_source(spec) and ingest.key != ingest_key(spec, source.fingerprint):
         return None
-    return Listing(source.fingerprint, source.objects, source.bytes, snapshot=True)
+    # Weak: nobody has looked whether it is still so.
+    return Listing(source.fingerprint, source.objects, source.bytes, weak=True, snapshot=True)
 
 
 def _problem(error: DatabaseError) -> SourceProblem:

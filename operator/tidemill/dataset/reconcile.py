@@ -251,9 +251,8 @@ def _manifests(origin: Origin, work: StartIngest, namespace: str) -> list[str]:
 
 def _asked(spec: DatasetSpec, pins: tuple[Pin, ...], namespace: str) -> dict[str, Any]:
     """Say what is asked of the rows, for the input document."""
-    document = spec.model_dump(
-        mode="json", by_alias=True, exclude_none=True, include={"schema_", "checks", "describe"}
-    )
+    asked = {"schema_", "checks", "describe", "entity"}
+    document = spec.model_dump(mode="json", by_alias=True, exclude_none=True, include=asked)
     if spec.prepare:
         seconds = parse_duration(spec.prepare.deadline).total_seconds()
         inputs = [{"name": one.name} for one in spec.prepare.inputs or ()]

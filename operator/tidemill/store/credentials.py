@@ -100,12 +100,18 @@ def ingest_policy(
     content = layout.cas_prefix(namespace)
     own = layout.dataset_prefix(namespace, name)
     output = layout.run_prefix(namespace, uid)
-    keys = tuple(dict.fromkeys(upstream))
-    exact = Policy(bucket, (content, own), (content, own, output), keys, unlisted=(own,))
+    alone = Policy(bucket, (content, own), (content, own, output), unlisted=(own,))
+    return with_manifests(alone, namespace, upstream)
+
+
+def with_manifests(policy: Policy, namespace: str, manifests: Iterable[str]) -> Policy:
+    """Let a job read manifests too: by their keys, or in short where so many do not fit."""
+    keys = tuple(dict.fromkeys(manifests))
+    exact = replace(policy, read_keys=keys)
     if exact.fits:
         return exact
     patterns = dict.fromkeys(layout.manifest_pattern(namespace, key) for key in keys)
-    return replace(exact, read_keys=tuple(patterns))
+    return replace(policy, read_keys=tuple(patterns))
 
 
 def train_policy(bucket: str, namespace: str, name: str, uid: str, dataset: str) -> Policy:

@@ -10,12 +10,15 @@ suspend the Job itself would end it for good where its pod does not stop in time
 """
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from tidemill.api.v1alpha1.conditions import ConditionType, Verdict, progressing, ready, stalled
+from tidemill.api.v1alpha1.dataset_reference import DatasetReference
+from tidemill.api.v1alpha1.join import JoinedVersion
 from tidemill.api.v1alpha1.reasons import Reason
 from tidemill.api.v1alpha1.training_run import (
     AppliedRun,
@@ -30,11 +33,12 @@ from tidemill.children.pods import Diagnosis
 from tidemill.jobs.progress import Report, format_eta
 from tidemill.jobs.view import POD_CHECK_AFTER, JobView, Phase, parse_time
 from tidemill.store.digests import canonical_json
-from tidemill.training.observed import Observed
+from tidemill.training.observed import DatasetFacts, Observed
 
 VERSION_ANNOTATION = "tidemill.dev/dataset-version"
 SPEC_HASH_ANNOTATION = "tidemill.dev/spec-hash"
 IMAGE_ANNOTATION = "tidemill.dev/runner-image"
+TABLES_ANNOTATION = "tidemill.dev/joined-versions"
 LATEST = "latest"
 PENDING_CHECK = 30.0
 RUNNING_CHECK = 60.0  # a node that is lost makes no event
@@ -114,9 +118,25 @@ def _pinned(job: JobView) -> AppliedRun | None:
         return None
     return AppliedRun(
         dataset_version=notes[VERSION_ANNOTATION],
+        tables=_joined(json.loads(notes.get(TABLES_ANNOTATION, "null"))),
         image=notes[IMAGE_ANNOTATION],
         spec_hash=notes[SPEC_HASH_ANNOTATION],
     )
+
+
+def annotations(applied: AppliedRun) -> dict[str, str]:
+    """Give what a Job bears, so that a forgotten status is known again."""
+    tables = [one.to_dict() for one in applied.tables or ()]
+    return {
+        VERSION_ANNOTATION: applied.dataset_version,
+        SPEC_HASH_ANNOTATION: applied.spec_hash,
+        IMAGE_ANNOTATION: applied.image,
+        **({TABLES_ANNOTATION: json.dumps(tables, separators=(",", ":"))} if tables else {}),
+    }
+
+
+def _joined(noted: list[Mapping[str, Any]] | None) -> list[JoinedVersion] | None:
+    return [JoinedVersion.model_validate(one) for one in noted] if noted else None
 
 
 def _not_started(
@@ -128,34 +148,49 @@ def _not_started(
     if applied is not None and applied.spec_hash != spec_hash(spec):
         return Plan(status, stalled(Reason.SPEC_INVALID, CHANGED))
     # A Job that somebody deleted starts again on what was pinned, whatever is the latest now.
-    version = applied.dataset_version if applied else _version(spec, observed)
-    if isinstance(version, Verdict):
-        return Plan(status, version)
-    start = AppliedRun(dataset_version=version, image=image, spec_hash=spec_hash(spec))
-    message = f"starts on version {short(version)} of Dataset {spec.dataset.name}"
+    found = applied or _found(spec, observed)
+    if isinstance(found, Verdict):
+        return Plan(status, found)
+    start = found.model_copy(update={"image": image, "spec_hash": spec_hash(spec)})
+    message = f"starts on version {short(start.dataset_version)} of Dataset {spec.dataset.name}"
     verdict = progressing(Reason.TRAINING, message)
     progress = RunProgress(percent=0, message="starting")
     begun = status.model_copy(update={"applied": start, "progress": progress})
     return Plan(begun, verdict, start=start, requeue_after=POD_CHECK_AFTER)
 
 
-def _version(spec: TrainingRunSpec, observed: Observed) -> str | Verdict:
-    name, wanted = spec.dataset.name, spec.dataset.version
-    if observed.dataset is None:
-        message = f"spec.dataset.name: there is no Dataset {name} in this namespace yet: create it"
+def _found(spec: TrainingRunSpec, observed: Observed) -> AppliedRun | Verdict:
+    """Find the versions meant; the rest of what is applied is filled in at the start."""
+    version = _version("spec.dataset", spec.dataset, observed.dataset)
+    if isinstance(version, Verdict):
+        return version
+    tables: list[JoinedVersion] = []
+    for place, table in enumerate(spec.join.tables if spec.join else ()):
+        field = f"spec.join.tables[{place}].dataset"
+        theirs = _version(field, table.dataset, observed.tables[place])
+        if isinstance(theirs, Verdict):
+            return theirs
+        tables.append(JoinedVersion(name=table.dataset.name, version=theirs))
+    return AppliedRun(dataset_version=version, tables=tables or None, image="", spec_hash="")
+
+
+def _version(field: str, wanted: DatasetReference, found: DatasetFacts | None) -> str | Verdict:
+    name = wanted.name
+    if found is None:
+        message = f"{field}.name: there is no Dataset {name} in this namespace yet: create it"
         return progressing(Reason.WAITING_FOR_DATASET, message)
-    if wanted != LATEST:
-        if observed.dataset.has_version:
-            return wanted
+    if wanted.version != LATEST:
+        if found.has_version:
+            return wanted.version
         message = (
-            f"spec.dataset.version: Dataset {name} has no version {short(wanted)}: see "
+            f"{field}.version: Dataset {name} has no version {short(wanted.version)}: see "
             f"`kubectl get tmds {name} -o jsonpath={{.status.versions}}`"
         )
         return stalled(Reason.VERSION_NOT_FOUND, message)
-    if observed.dataset.latest is None:
-        message = f"Dataset {name} has no version yet: see `kubectl describe tmds {name}`"
+    if found.latest is None:
+        message = f"{field}: Dataset {name} has no version yet: see `kubectl describe tmds {name}`"
         return progressing(Reason.WAITING_FOR_DATASET, message)
-    return observed.dataset.latest
+    return found.latest
 
 
 def _suspended(what: str) -> Verdict:
@@ -193,7 +228,10 @@ def _recorded(
     """Take the result of a Job that is gone: it had ended before anybody looked."""
     try:
         applied = status.applied or AppliedRun(
-            dataset_version=result["datasetVersion"], image="", spec_hash=spec_hash(spec)
+            dataset_version=result["datasetVersion"],
+            tables=_joined(result.get("join")),
+            image="",
+            spec_hash=spec_hash(spec),
         )
         times = {
             "started_at": status.started_at or parse_time(result["startedAt"]),

@@ -11,7 +11,7 @@ from tidemill.jobs.view import JobView
 
 @dataclass(frozen=True, slots=True)
 class DatasetFacts:
-    """The Dataset that the run names: its newest version, and whether the one asked for exists."""
+    """A Dataset that the run names: its newest version, and whether the one asked for exists."""
 
     latest: str | None
     has_version: bool = False
@@ -19,10 +19,14 @@ class DatasetFacts:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """The world as `decide` sees it; `dataset` is None when there is none."""
+    """The world as `decide` sees it; `dataset` is None when there is none.
+
+    `tables` are the Datasets that the run joins, in the order of the spec.
+    """
 
     dataset: DatasetFacts | None
     job: JobView | None = None
     result: Mapping[str, Any] | None = None
     trouble: Diagnosis | None = None
     report: Report | None = None
+    tables: tuple[DatasetFacts | None, ...] = ()

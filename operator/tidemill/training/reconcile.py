@@ -7,12 +7,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from tidemill.api.v1alpha1.conditions import ConditionType
+from tidemill.api.v1alpha1.dataset_reference import DatasetReference
 from tidemill.api.v1alpha1.durations import parse_duration
+from tidemill.api.v1alpha1.reasons import Reason
 from tidemill.api.v1alpha1.training_run import AppliedRun, TrainingRunSpec, TrainingRunStatus
 from tidemill.children.credentials import trouble_of
 from tidemill.children.naming import child_name
 from tidemill.children.pods import Diagnosis
 from tidemill.children.status import StatusWriter, invalid_spec, status_of
+from tidemill.engine.errors import Stalled
 from tidemill.engine.key import Key
 from tidemill.engine.result import Result
 from tidemill.jobs.launcher import Launcher
@@ -21,19 +24,18 @@ from tidemill.jobs.progress import ProgressBoard
 from tidemill.jobs.view import POD_CHECK_AFTER, JobView, Phase
 from tidemill.kube.resources import DATASETS, TRAINING_RUNS
 from tidemill.store import layout
-from tidemill.store.credentials import train_policy
+from tidemill.store.credentials import Policy, train_policy, with_manifests
 from tidemill.store.errors import NotFound, StoreError
 from tidemill.training.decide import (
     CHANGED,
-    IMAGE_ANNOTATION,
     LATEST,
-    SPEC_HASH_ANNOTATION,
-    VERSION_ANNOTATION,
     Plan,
+    annotations,
     decide,
     end_of,
     spec_hash,
 )
+from tidemill.training.feature_tables import FeatureTables
 from tidemill.training.observed import DatasetFacts, Observed
 
 RUNNER_API = "runner.tidemill.dev/v1"
@@ -101,8 +103,12 @@ class TrainingRunReconciler:
     ) -> Observed:
         job = await self.launcher.job(live, _job_name(live))
         if job is None:
-            facts = None if status.applied else await self._dataset(live, spec)
-            return Observed(dataset=facts, job=job)
+            if status.applied:
+                return Observed(dataset=None, job=job)
+            joined = spec.join.tables if spec.join else ()
+            facts = await self._dataset(live, spec.dataset)
+            tables = [await self._dataset(live, one.dataset) for one in joined]
+            return Observed(dataset=facts, job=job, tables=tuple(tables))
         result = None
         if job.phase is Phase.SUCCEEDED:
             result = await self.launcher.result(_output(live, job.name))
@@ -110,9 +116,11 @@ class TrainingRunReconciler:
         trouble = await self._trouble(live, spec, job)
         return Observed(dataset=None, job=job, result=result, trouble=trouble, report=report)
 
-    async def _dataset(self, live: Mapping[str, Any], spec: TrainingRunSpec) -> DatasetFacts | None:
+    async def _dataset(
+        self, live: Mapping[str, Any], wanted: DatasetReference
+    ) -> DatasetFacts | None:
         context, namespace = self.launcher.context, live["metadata"]["namespace"]
-        name, version = spec.dataset.name, spec.dataset.version
+        name, version = wanted.name, wanted.version
         context.waiters.subscribe(Key("Dataset", namespace, name), _key(live))
         dataset = await context.client.get(DATASETS, namespace, name)
         if dataset is None or dataset["metadata"].get("deletionTimestamp"):
@@ -146,37 +154,62 @@ class TrainingRunReconciler:
         plan: Plan,
         job: JobView | None,
     ) -> None:
-        metadata, launcher = live["metadata"], self.launcher
+        launcher = self.launcher
         if plan.stop and job is not None:
             await launcher.delete(live, job)
         applied = plan.start or plan.status.applied
         if applied is None or not (plan.start or plan.hold):
             return
         runner_job = _runner_job(live, spec, applied)
-        policy = train_policy(
-            launcher.platform.store_config.bucket,
-            metadata["namespace"],
-            metadata["name"],
-            metadata["uid"],
-            spec.dataset.name,
-        )
-        document = self._document(live, spec, applied)
         if plan.start:
-            await launcher.start(live, runner_job, document, policy)
+            document = await self._document(live, spec, applied)
+            await launcher.start(live, runner_job, document, self._policy(live, spec, applied))
         elif job is not None and job.phase in (Phase.RUNNING, Phase.SUSPENDED):
             await launcher.hold(live, job, runner_job)
             # A pod that has not started may wait for a Secret that somebody removed or edited.
             waiting = job.phase is Phase.RUNNING and not job.ready and plan.requeue_after
             if waiting:
+                document = await self._document(live, spec, applied)
+                policy = self._policy(live, spec, applied)
                 await launcher.keep_secret(live, runner_job, document, policy)
 
-    def _document(
+    def _policy(
+        self, live: Mapping[str, Any], spec: TrainingRunSpec, applied: AppliedRun
+    ) -> Policy:
+        metadata = live["metadata"]
+        policy = train_policy(
+            self.launcher.platform.store_config.bucket,
+            metadata["namespace"],
+            metadata["name"],
+            metadata["uid"],
+            spec.dataset.name,
+        )
+        joined = self._tables(live).manifests(applied.tables or ())
+        policy = with_manifests(policy, metadata["namespace"], joined)
+        if not policy.fits:
+            message = (
+                f"spec.join.tables names {len(joined)} versions, more than the keys of one Job can "
+                "be cut to: name fewer, or give the Datasets shorter names"
+            )
+            raise Stalled(Reason.SPEC_INVALID, message)
+        return policy
+
+    def _tables(self, live: Mapping[str, Any]) -> FeatureTables:
+        return FeatureTables(self.launcher.platform.store, live["metadata"]["namespace"])
+
+    async def _document(
         self, live: Mapping[str, Any], spec: TrainingRunSpec, applied: AppliedRun
     ) -> dict[str, Any]:
         metadata = live["metadata"]
         namespace, name, uid = metadata["namespace"], metadata["name"], metadata["uid"]
         url = self.launcher.platform.operator_url
         manifest = layout.manifest_key(namespace, spec.dataset.name, applied.dataset_version)
+        joined = (
+            {"join": await self._tables(live).document(spec.join, applied.tables or ())}
+            if spec.join
+            else {}
+        )
+        left_out = {"suspend", "template", "join"}
         return {
             "apiVersion": RUNNER_API,
             "verb": "train",
@@ -190,8 +223,9 @@ class TrainingRunReconciler:
                 "cas": layout.cas_prefix(namespace),
             },
             "spec": spec.model_dump(
-                mode="json", by_alias=True, exclude_none=True, exclude={"suspend", "template"}
+                mode="json", by_alias=True, exclude_none=True, exclude=left_out
             ),
+            **joined,
             "output": _output(live, _job_name(live)),
             "models": layout.model_prefix(namespace, name),
             "image": applied.image,
@@ -207,11 +241,7 @@ def _runner_job(live: Mapping[str, Any], spec: TrainingRunSpec, applied: Applied
         image=applied.image,
         template=spec.template,
         deadline_seconds=max(1, int(parse_duration(spec.deadline).total_seconds())),
-        annotations={
-            VERSION_ANNOTATION: applied.dataset_version,
-            SPEC_HASH_ANNOTATION: applied.spec_hash,
-            IMAGE_ANNOTATION: applied.image,
-        },
+        annotations=annotations(applied),
     )
 
 

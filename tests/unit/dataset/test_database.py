@@ -116,6 +116,25 @@ async def test_without_a_watermark_nothing_settles_and_a_request_reads_anew(
     assert (body["status"]["ingest"]["attempts"], summary(body)["status"]) == (2, "True")
 
 
+async def test_a_schedule_reads_anew_what_only_a_reading_tells(
+    world: World, database: Database
+) -> None:
+    body = put(world)
+    world.edit(body, source={"sql": SQL}, refresh={"schedule": "0 * * * *"})
+    await run(world)
+    world.wait(3700)  # a time comes while the first Job reads: it has not seen what came since
+    await succeed(world)
+    assert world.job()["metadata"]["annotations"]["tidemill.dev/attempt"] == "2"
+    await succeed(world)
+    assert (body["status"]["ingest"]["attempts"], summary(body)["status"]) == (2, "True")
+    asked = database.asked
+    await run(world)
+    assert database.asked == asked  # between two times nobody asks
+    world.wait(3600)
+    await run(world)
+    assert world.job()["metadata"]["annotations"]["tidemill.dev/attempt"] == "3"
+
+
 async def test_with_a_watermark_rows_settle_first(world: World, database: Database) -> None:
     database.answer = Listing("f-1", 1, 0, snapshot=True)
     body = put(world, watermark="a")

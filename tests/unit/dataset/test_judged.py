@@ -66,8 +66,9 @@ def test_an_accepted_delivery_ends_the_rejection() -> None:
         {"prepare": {"sql": "select 1 as a"}},
         {"schema": {"columns": [{"name": "a", "min": "0"}]}},
         {"checks": [{"name": "enough", "rowCount": {"min": 1}}]},
+        {"entity": {"key": ["a"], "timestamp": "t"}},
     ],
-    ids=["prepare", "schema", "checks"],
+    ids=["prepare", "schema", "checks", "entity"],
 )
 def test_what_is_asked_of_the_rows_is_part_of_the_key(asked: dict[str, Any]) -> None:
     assert ingest_key(spec(**asked), "f") != KEY

@@ -81,6 +81,14 @@ async def test_what_the_runner_is_given(world: World, source: FakeStore) -> None
 
 
 @pytest.mark.usefixtures("source")
+async def test_a_feature_table_is_judged_as_one(world: World) -> None:
+    entity = {"key": ["site"], "timestamp": "ts"}
+    await started(world, entity=entity)
+    given = json.loads(base64.b64decode(world.api.one(SECRETS)["data"]["input.json"]))
+    assert given["entity"] == entity
+
+
+@pytest.mark.usefixtures("source")
 async def test_at_rest_nothing_is_written(world: World) -> None:
     await ready(world)
     before = len(world.api.writes)

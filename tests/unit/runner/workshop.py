@@ -88,7 +88,9 @@ class Workshop:
         limits = Limits(memory=256 * 1024 * 1024, threads=1)
         return Ingest(document, origin, store, self.folder, _progress(), limits, lambda: NOW).run()
 
-    def train(self, ingested: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
+    def train(
+        self, ingested: dict[str, Any], spec: dict[str, Any], join: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
         document = {
             **_common("train"),
             "dataset": {
@@ -100,6 +102,7 @@ class Workshop:
             "spec": spec,
             "models": layout.model_prefix("ns", "power"),
             "image": "registry.example/runner@sha256:0",
+            **({"join": join} if join else {}),
         }
         parsed = cast("TrainInput", self._load(document))
         scratch = self.folder / f"scratch-{len(list(self.folder.iterdir()))}"

@@ -1,6 +1,7 @@
 """Session policies: small enough, and never wider than the job."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -50,6 +51,18 @@ def test_of_many_manifests_the_keys_are_shortened(many: int, fits: bool) -> None
     assert policy.fits is fits
     start = f"datasets/{LONG['namespace']}/*/manifests/"
     assert policy.read_keys[:2] == (f"{start}{'00' * 8}*", f"{start}{'01' * 8}*")
+
+
+@pytest.mark.parametrize("many", [1, 8])
+def test_a_training_reads_the_manifests_joined_and_no_others(many: int) -> None:
+    keys = [layout.manifest_key("ns", "f" * 253, f"sha256:{n:02x}{'a' * 62}") for n in range(8)]
+    alone = credentials.train_policy(*SHORT.values(), dataset="d")
+    policy = credentials.with_manifests(alone, "ns", keys[:many])
+    assert policy.fits
+    assert replace(policy, read_keys=()) == alone
+    assert (policy.read_keys == tuple(keys[:many])) is (many == 1)
+    assert all(key.startswith("datasets/ns/") for key in policy.read_keys)
+    assert credentials.with_manifests(alone, "ns", ()) == alone
 
 
 def test_what_does_not_fit_is_refused() -> None:

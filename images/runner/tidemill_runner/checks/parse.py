@@ -12,6 +12,7 @@ from tidemill.api.v1alpha1.durations import parse_duration
 from tidemill_runner import names
 from tidemill_runner.checks import column as columns
 from tidemill_runner.checks import declared
+from tidemill_runner.checks import entity as entities
 from tidemill_runner.checks.expression import Compiler, Refused
 from tidemill_runner.checks.rule import (
     Distribution,
@@ -49,11 +50,18 @@ DEFAULT_THRESHOLD = "0.99"
 _DEFAULTS = {"leakage": "Warn"}
 
 
-def parse(spec_schema: Spec | None, spec_checks: Sequence[Spec], schema: Schema) -> Plan:
+def parse(
+    spec_schema: Spec | None,
+    spec_checks: Sequence[Spec],
+    schema: Schema,
+    entity: Spec | None = None,
+) -> Plan:
     """The plan for rows of a schema (see `settle`); raises Failure, which names the field."""
     with duckdb.connect(":memory:") as connection:
         connection.execute("SET enable_external_access = false")
         rules = list(declared.rules(spec_schema, schema, connection)) if spec_schema else []
+        if entity:
+            rules.extend(entities.rules(entity, schema))
         compiler = Compiler(connection, schema)
         for position, check in enumerate(spec_checks):
             rules.append(_Check(position, check, schema, compiler).rule())

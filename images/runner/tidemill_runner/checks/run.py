@@ -6,6 +6,7 @@ from datetime import datetime
 import duckdb
 
 from tidemill_runner.checks import leakage, neighbours, referential
+from tidemill_runner.checks.entity import FIELD
 from tidemill_runner.checks.outcome import Outcome, stated
 from tidemill_runner.checks.rule import (
     Distribution,
@@ -76,10 +77,11 @@ def _failure(error: duckdb.Error, field: str) -> Failure:
     if full := no_room(error):
         return full
     if isinstance(error, duckdb.OutOfMemoryException):
+        less = "" if field == FIELD else ", or leave exact out of unique"
         return Failure(
             "CheckInvalid",
             f"{field}: memory and scratch space are not enough: raise "
-            "spec.template.resources.limits.memory, or leave exact out of unique",
+            f"spec.template.resources.limits.memory{less}",
         )
     # What it says may quote a value of the data.
     return Failure("InternalError", f"{field}: the query failed with {type(error).__name__}")

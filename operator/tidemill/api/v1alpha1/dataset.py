@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field
 from tidemill.api.v1alpha1.checks import Checks
 from tidemill.api.v1alpha1.dataset_status import DatasetStatus
 from tidemill.api.v1alpha1.describe import Describe
+from tidemill.api.v1alpha1.entity import Entity
 from tidemill.api.v1alpha1.meta import Template
 from tidemill.api.v1alpha1.prepare import Prepare
 from tidemill.api.v1alpha1.retention import DeletionPolicy, Retention
@@ -89,6 +90,13 @@ class DatasetSpec(ApiModel):
         Field(alias="schema", description="Which columns there must be, and what they are like."),
     ] = None
     checks: Checks | None = None
+    entity: Annotated[
+        Entity | None,
+        Field(
+            description="Makes the Dataset a feature table, which TrainingRuns join by key and "
+            "time. Two rows of one key and one time are refused."
+        ),
+    ] = None
     describe: Annotated[
         Describe | None, Field(description="What the report tells beside the columns.")
     ] = None

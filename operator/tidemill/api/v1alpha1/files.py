@@ -95,3 +95,21 @@ CSV_ONLY = rule(
     "self.format == 'CSV' || !has(self.csv)",
     "csv says how CSV is written: set format to CSV, or leave csv out",
 )
+Include = Annotated[
+    list[Glob] | None,
+    Field(
+        min_length=1,
+        max_length=MAX_GLOBS,
+        description="Globs of which a name below the prefix or the folder must match one: * stands "
+        "for any part of a name, ? for one character, ** for any number of folders, as in *.csv or "
+        "2024/**/*.parquet. Default: every object.",
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+    ),
+]
+Partitions = Annotated[
+    Literal["Hive"] | None,
+    Field(
+        description="Hive: folders of the form key=value below the prefix or the folder are "
+        "columns, which follow those of the files."
+    ),
+]

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from tidemill.api.v1alpha1.files import CSV_ONLY, MAX_GLOBS, Csv, Glob
+from tidemill.api.v1alpha1.files import CSV_ONLY, Csv, Include, Partitions
 from tidemill.api.v1alpha1.meta import LocalObjectReference
 from tidemill.api.v1alpha1.types import ApiModel, Digest, ObjectName, Quantity, rule, rules
 
@@ -135,24 +135,8 @@ class S3Source(ApiModel):
         ),
     ]
     csv: Csv = None
-    include: Annotated[
-        list[Glob] | None,
-        Field(
-            min_length=1,
-            max_length=MAX_GLOBS,
-            description="Globs of which a key, without the prefix, must match one: * stands for "
-            "any part of a name, ? for one character, ** for any number of folders, as in *.csv or "
-            "2024/**/*.parquet. Default: every object.",
-            json_schema_extra={"x-kubernetes-list-type": "set"},
-        ),
-    ] = None
-    partitions: Annotated[
-        Literal["Hive"] | None,
-        Field(
-            description="Hive: folders below the prefix of the form key=value are columns, which "
-            "follow those of the files."
-        ),
-    ] = None
+    include: Include = None
+    partitions: Partitions = None
     path_style: Annotated[
         bool | None,
         Field(
@@ -274,24 +258,8 @@ class PvcSource(ApiModel):
         ),
     ]
     csv: Csv = None
-    include: Annotated[
-        list[Glob] | None,
-        Field(
-            min_length=1,
-            max_length=MAX_GLOBS,
-            description="Globs of which the path of a file, below path, must match one: * stands "
-            "for any part of a name, ? for one character, ** for any number of folders. Default: "
-            "every file. Links are never followed: one that matches is refused.",
-            json_schema_extra={"x-kubernetes-list-type": "set"},
-        ),
-    ] = None
-    partitions: Annotated[
-        Literal["Hive"] | None,
-        Field(
-            description="Hive: folders below path of the form key=value are columns, which follow "
-            "those of the files."
-        ),
-    ] = None
+    include: Include = None
+    partitions: Partitions = None
 
 
 class Source(ApiModel):

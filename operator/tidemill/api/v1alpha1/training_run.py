@@ -5,13 +5,14 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
+from tidemill.api.v1alpha1.dataset_reference import DatasetReference
+from tidemill.api.v1alpha1.join import MAX_TABLES, Join, JoinedVersion
 from tidemill.api.v1alpha1.meta import CommonStatus, Template
 from tidemill.api.v1alpha1.types import (
     ApiModel,
     Digest,
     Duration,
     Fraction,
-    ObjectName,
     StatusModel,
     rule,
     rules,
@@ -32,20 +33,6 @@ Metric = Literal[
     "mae",
     "r2",
 ]
-
-
-class DatasetReference(ApiModel):
-    """A version of a Dataset in the same namespace."""
-
-    name: Annotated[ObjectName, Field(description="Name of the Dataset.")]
-    version: Annotated[
-        str,
-        Field(
-            pattern=r"^(latest|sha256:[0-9a-f]{64})$",
-            max_length=71,
-            description="A digest, or `latest`: the newest when the run starts, pinned in status.",
-        ),
-    ] = "latest"
 
 
 class Features(ApiModel):
@@ -163,7 +150,7 @@ class Evaluation(ApiModel):
 
 
 _IMMUTABLE = (
-    *("dataset", "task", "target", "features", "split", "seed", "estimator", "evaluation"),
+    *("dataset", "join", "task", "target", "features", "split", "seed", "estimator", "evaluation"),
     *("template", "deadline"),
 )
 
@@ -182,6 +169,10 @@ class TrainingRunSpec(ApiModel):
     model_config = ConfigDict(json_schema_extra=rules(*(_immutable(f) for f in _IMMUTABLE)))
 
     dataset: Annotated[DatasetReference, Field(description="The data trained on.")]
+    join: Annotated[
+        Join | None,
+        Field(description="Features joined to its rows from other Datasets, by key and time."),
+    ] = None
     task: Annotated[Task, Field(description="Whether classes or numbers are predicted.")]
     target: Annotated[
         str, Field(min_length=1, max_length=1024, description="The column that is predicted.")
@@ -215,6 +206,14 @@ class AppliedRun(StatusModel):
     """What was resolved when the run started."""
 
     dataset_version: Annotated[Digest, Field(description="The version trained on.")]
+    tables: Annotated[
+        list[JoinedVersion] | None,
+        Field(
+            max_length=MAX_TABLES,
+            description="The versions joined, in the order of spec.join.tables.",
+            json_schema_extra={"x-kubernetes-list-type": "atomic"},
+        ),
+    ] = None
     image: Annotated[str, Field(max_length=1024, description="The runner image, by digest.")]
     spec_hash: Annotated[
         str, Field(max_length=64, description="Hash of the spec that the Job was made from.")

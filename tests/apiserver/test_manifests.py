@@ -48,10 +48,12 @@ def test_folder_is_taken(kubectl: Kubectl, folder: str) -> None:
     kubectl("apply", "-k", path, "--server-side", "--dry-run=server", "--validate=strict")
 
 
-@pytest.mark.parametrize("name", ["dataset", "trainingrun", "modeldeployment"])
-def test_sample_is_taken(kubectl: Kubectl, name: str) -> None:
-    path = str(MANIFESTS / "samples/elec2" / f"{name}.yaml")
-    kubectl("apply", "-n", "demo", "-f", path, "--dry-run=server")
+SAMPLES = sorted((MANIFESTS / "samples").glob("*/*.yaml"))
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_sample_is_taken(kubectl: Kubectl, path: Path) -> None:
+    kubectl("apply", "-n", "demo", "-f", str(path), "--dry-run=server", "--validate=strict")
 
 
 @pytest.mark.parametrize("folder", ["base", "minio", "minio/setup"])

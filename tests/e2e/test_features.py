@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from tests.e2e import specs
@@ -13,6 +14,7 @@ from tests.e2e.world import World, settled
 from tidemill.store import layout
 
 HOURS = 200
+SAMPLE = Path(__file__).parents[2] / "manifests" / "samples" / "features"
 ENTITY = {"key": ["site"], "timestamp": "ts"}
 TABLES = [
     {"dataset": {"name": "first"}},
@@ -129,3 +131,10 @@ def test_two_rows_of_one_key_and_time_are_no_feature_table(world: World) -> None
     world.apply("Dataset", "twice", {**source, "entity": ENTITY})
     tells = ("spec.entity", "1 of 3 rows", "data row 3")
     assert_refused(world, "Dataset", "twice", "ChecksFailed", tells)
+
+
+def test_the_sample_is_applied_and_trains(world: World) -> None:
+    world.kubectl("apply", "-n", world.namespace, "-f", str(SAMPLE))
+    ended = world.wait_ready("TrainingRun", "peaks")["status"]
+    tables = world.read("Dataset", "site-load")["status"]
+    assert [one["version"] for one in ended["applied"]["tables"]] == [tables["version"]]

@@ -65,7 +65,15 @@ def test_no_service_links_get_into_the_environment(template: Body) -> None:
 
 
 def test_no_secret_stands_in_a_file() -> None:
-    folders = ("foundation", "base", "access", "minio", "minio/setup", "samples/elec2")
+    folders = (
+        "foundation",
+        "base",
+        "access",
+        "minio",
+        "minio/setup",
+        "samples/elec2",
+        "samples/features",
+    )
     assert [b["metadata"]["name"] for b in objects(*folders) if b["kind"] == "Secret"] == []
 
 

@@ -18,7 +18,7 @@ from tidemill.engine.context import Context
 from tidemill.engine.key import Key
 from tidemill.engine.metrics import Metrics
 from tidemill.engine.result import Result
-from tidemill.kinds import Kinds
+from tidemill.kinds import NAMES, Kinds
 from tidemill.kube.apply import ensure
 from tidemill.kube.connection import Connection
 from tidemill.kube.resources import JOBS, SERVICES, Resource
@@ -109,8 +109,13 @@ def say(line: Body) -> None:
 
 
 def assemble(context: Context) -> Kinds:
-    """Make the reconcilers."""
-    return Kinds({resource.kind: Toy(context, resource).reconcile for resource in OWN})
+    """Make the reconcilers; what is no kind of the API's has nothing to do."""
+    toys = {resource.kind: Toy(context, resource).reconcile for resource in OWN}
+    return Kinds({name: toys.get(name, _nothing) for name in NAMES})
+
+
+async def _nothing(_: Key) -> Result:
+    return Result.done()
 
 
 async def main() -> int:

@@ -65,7 +65,7 @@ class Histogram:
         low = math.exp(((size << self.level) - _ORIGIN) / _STEPS) if size else _TINIEST
         top = min((((size + 1) << self.level) - _ORIGIN) / _STEPS, 709.78)
         high = math.exp(top) if size else _TINIEST
-        value = _signed(key, 1) * 2 * low * (high / (low + high)) if key else 0.0
+        value = _signed(key, 1) * (low / (1 + low / high)) * 2 if key else 0.0
         lowest = -math.inf if self.least is None else self.least
         highest = math.inf if self.greatest is None else self.greatest
         return float(min(max(value, lowest), highest))

@@ -157,7 +157,7 @@ def _beyond(before: ColumnProfile, after: ColumnProfile) -> float:
     width = high - low or abs(high) or 1.0
     # Halves first: the difference of two huge numbers need not be a number.
     out = max(low / 2 - least / 2, greatest / 2 - high / 2, 0.0)
-    return out / (width / 2) if math.isfinite(width) else 0.0
+    return min(out / width * 2, effect.MOST_TIMES) if math.isfinite(width) else 0.0
 
 
 def _ends(column: ColumnProfile) -> tuple[float, float] | None:
@@ -209,10 +209,10 @@ def _numbers(before: ColumnProfile, after: ColumnProfile, tested: int) -> Iterat
     factor = shift.scale(one, two, tested)
     if factor is None:
         return
-    sense = f"{factor:,.4g} times larger" if factor > 1 else f"{1 / factor:,.4g} times smaller"
     medians = f"median {before.median:.4g} before, {after.median:.4g} now"
     details = {"factor": factor}
-    yield Change("Scale", after.name, 0.9, f"sizes are {sense}: {medians}", True, details)
+    message = f"sizes are {effect.times(factor)}: {medians}"
+    yield Change("Scale", after.name, 0.9, message, True, details)
 
 
 def counts_up(column: ColumnProfile) -> bool:

@@ -6,6 +6,7 @@ tools of its own, and all must judge alike.
 """
 
 import math
+import sys
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Protocol
@@ -14,6 +15,7 @@ ALPHA = 0.01
 # A shift by 0.3 standard deviations of a normal variable has D = 0.12.
 EFFECT = 0.1
 SCALE = 10.0
+MOST_TIMES = 1e300  # so that a factor and its inverse are numbers
 MIN_ROWS = 20
 # Quartiles of sizes that must all move for a change of unit.
 _QUARTILES = (0.25, 0.5, 0.75)
@@ -79,10 +81,24 @@ def rescaled(before: Sizes, after: Sizes) -> float | None:
     """
     if min(before.total, after.total) < MIN_ROWS:
         return None
-    ratios = [after.quantile(share) / before.quantile(share) for share in _QUARTILES]
+    ratios = [_ratio(after.quantile(share), before.quantile(share)) for share in _QUARTILES]
     # Quantiles are read from buckets: a factor of ten exactly may be read as 9.9.
     least = SCALE / 1.02
     return ratios[1] if min(ratios) >= least or max(ratios) <= 1 / least else None
+
+
+def times(factor: float) -> str:
+    """Say a factor that `rescaled` gave: `40 times larger`."""
+    return f"{factor:,.4g} times larger" if factor > 1 else f"{1 / factor:,.4g} times smaller"
+
+
+def _ratio(one: float, other: float) -> float:
+    """One size by another, as far as a number and its inverse can be told.
+
+    The least of all numbers may come out as zero.
+    """
+    tiny = sys.float_info.min
+    return min(max(max(one, tiny) / max(other, tiny), 1 / MOST_TIMES), MOST_TIMES)
 
 
 def _chi_square(freedom: int, tail: float) -> float:

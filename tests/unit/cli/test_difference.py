@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.unit.runner.profile.tables import profile, profile_of, table
 
@@ -115,6 +115,9 @@ texts = st.lists(st.one_of(st.sampled_from("abcd"), st.none()), min_size=1, max_
 
 
 @settings(max_examples=25, deadline=None)
+@example([9006944413592130.0], [2.2250738585072014e-308], ["a"], ["a"])
+@example([2.2250738585072014e-308], [1.7976931348623157e308], ["a"], ["a"])
+@example([-5e-324], [1.7976931348623157e308], ["a"], ["a"])
 @given(numbers, numbers, texts, texts)
 def test_both_say_the_same_of_anything(
     x: list[Any], y: list[Any], a: list[Any], b: list[Any]

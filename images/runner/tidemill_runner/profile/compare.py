@@ -6,7 +6,15 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from tidemill.stats.effect import ALPHA, MIN_ROWS, Effect, chance_of_none, shares_floor
+from tidemill.stats.effect import (
+    ALPHA,
+    MIN_ROWS,
+    MOST_TIMES,
+    Effect,
+    chance_of_none,
+    shares_floor,
+    times,
+)
 from tidemill_runner.profile import shift
 from tidemill_runner.profile.column import MOMENTS, NUMBERS, ColumnProfile, Value
 from tidemill_runner.profile.document import Profile
@@ -188,7 +196,7 @@ def _beyond(before: ColumnProfile, after: ColumnProfile) -> float:
     width = high - low or abs(high) or 1.0
     # Halves first: the difference of two huge numbers need not be a number.
     out = max(low / 2 - least / 2, greatest / 2 - high / 2, 0.0)
-    return out / (width / 2) if math.isfinite(width) else 0.0
+    return min(out / width * 2, MOST_TIMES) if math.isfinite(width) else 0.0
 
 
 def _categorical(before: ColumnProfile, after: ColumnProfile) -> bool:
@@ -231,8 +239,8 @@ def _numbers(before: ColumnProfile, after: ColumnProfile, tested: int) -> Iterat
     factor = shift.scale(one, two, tested)
     if factor is not None:
         medians = before.quantiles([0.5])[0], after.quantiles([0.5])[0]
-        sense = f"{factor:,.4g} times larger" if factor > 1 else f"{1 / factor:,.4g} times smaller"
-        message = f"sizes are {sense}: median {medians[0]:.4g} before, {medians[1]:.4g} now"
+        told = f"median {medians[0]:.4g} before, {medians[1]:.4g} now"
+        message = f"sizes are {times(factor)}: {told}"
         details = {"factor": factor}
         yield Change(Kind.SCALE, after.name, 0.9, message, *medians, details=details)
 

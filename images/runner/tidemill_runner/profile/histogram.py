@@ -60,7 +60,9 @@ class Histogram:
     def middles(self) -> Floats:
         """The value of each bucket nearest to all that it may hold (relative error < 1 %)."""
         inner, outer = self._edges()
-        return self.clip(np.sign(self.keys) * 2 * inner * (outer / (inner + outer)))
+        # In this order nothing overflows but the last step, whose infinity is cut off.
+        with np.errstate(over="ignore"):
+            return self.clip(np.sign(self.keys) * (inner / (1 + inner / outer)) * 2)
 
     def edges(self) -> tuple[Floats, Floats]:
         """Lower and upper edge of each bucket; both 0 for zero."""

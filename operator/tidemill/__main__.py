@@ -111,7 +111,6 @@ class Operator:
         sources = tuple(
             partial(_keys, client, resource, scope) for resource in OWN for scope in settings.scopes
         )
-        more = (kinds.more_keys,) if kinds.more_keys else ()
         watches = Watches(self.connection, settings, Sieve(context.queue, context.waiters))
 
         async def watch(started: asyncio.Event, stop: asyncio.Event) -> None:
@@ -122,7 +121,7 @@ class Operator:
             lease=lease,
             queues=context.queue,
             controllers=controllers,
-            resync=Resync((*sources, *more), context.queue.add, settings.resync_seconds),
+            resync=Resync((*sources, *kinds.sources), context.queue.add, settings.resync_seconds),
             watch=watch,
             progress=progress,
             metrics=self.metrics,

@@ -36,7 +36,7 @@ class Kinds:
     reconcilers: Mapping[str, Reconcile]
     routes: Sequence[web.RouteDef] = ()
     data_routes: Sequence[web.RouteDef] = ()  # on a port of their own
-    more_keys: ListKeys | None = None  # of what no watch tells
+    sources: Sequence[ListKeys] = ()  # of keys that no watch tells
     limits: Mapping[str, Limits] = field(default_factory=dict)  # where others than the usual hold
 
 
@@ -57,7 +57,7 @@ def assemble(context: Context) -> Kinds:
     }
     readers = Readers(context.client)
     data = DataRoutes(platform.store, readers, context.settings.namespace)
-    return Kinds(reconcilers, board.routes(), data.routes(), housekeeping.namespaces, LIMITS)
+    return Kinds(reconcilers, board.routes(), data.routes(), (housekeeping.namespaces,), LIMITS)
 
 
 def _platform(settings: Settings) -> Platform:

@@ -16,9 +16,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-import duckdb
 from tests.apiserver.kubectl import RefusedError
-from tests.bench import table
+from tests.bench import scan, table
 from tests.bench.place import installed_kubectl
 from tests.e2e import specs
 from tests.e2e.raw_store import RawStore, raw_store
@@ -27,32 +26,17 @@ from tests.e2e.world import World, settled, summary, temporary_namespace
 
 LIMIT_SECONDS = 1800.0
 MEMORY = "1Gi"
-NUMBERS, TEXTS = 10, 2
 MIB = 1024 * 1024
 FLAT = "peak memory, of that for a tenth of the rows"
 PEAK = "peak memory of the process, MiB"
 TARGETS = {"read in a pod of 1 GiB": "yes", PEAK: "≤ 300"}
-CHECKS: list[dict[str, Any]] = [
-    {"name": "positive", "expression": "n0 >= 0"},
-    {"name": "ordered", "expression": "n1 <= n2 + 1000"},
-    {"name": "enough", "rowCount": {"min": 1}},
-]
-COLUMNS: list[dict[str, Any]] = [
-    {"name": "id", "nullable": False},
-    {"name": "n3", "min": "0", "max": "1000"},
-    {"name": "t0", "in": [f"kind-{k}" for k in range(10)]},
-]
 
 
 def deliver(raw: RawStore, key: str, rows: int) -> int:
     """Make the file and put it into the bucket; gives its size in bytes."""
-    numbers = [f"(hash(range, {n}) % 100000) / 100.0 AS n{n}" for n in range(NUMBERS)]
-    texts = [f"'kind-' || hash(range, 'text', {n}) % 10 AS t{n}" for n in range(TEXTS)]
-    columns = ", ".join(["range AS id", *numbers, *texts])
-    with tempfile.TemporaryDirectory() as folder, duckdb.connect() as connection:
+    with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "rows.parquet")
-        connection.execute("SET enable_progress_bar = false")
-        connection.execute(f"COPY (SELECT {columns} FROM range({rows})) TO '{path}'")  # noqa: S608
+        scan.deliver(path, rows)
         raw.client.fput_object(bucket_name=RAW_BUCKET, object_name=key, file_path=str(path))
         return path.stat().st_size
 
@@ -63,8 +47,8 @@ def asked(prefix: str) -> dict[str, Any]:
     resources = {"limits": {"memory": MEMORY}, "requests": {"memory": "256Mi"}}
     return {
         **spec,
-        "schema": {"columns": COLUMNS},
-        "checks": CHECKS,
+        "schema": {"columns": scan.COLUMNS},
+        "checks": scan.CHECKS,
         "template": {"resources": resources},
     }
 

@@ -10,7 +10,7 @@ import resource
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -51,14 +51,18 @@ SELECT count(*), count(*) FILTER (WHERE NOT n0 >= 0), count(*) FILTER (WHERE NOT
 
 def write(path: Path, rows: int) -> Schema:
     """Make the table, as an ingest stages it."""
+    deliver(path, rows, places=["'a.csv' AS __object", "range + 1 AS __row"])
+    return schema_of()
+
+
+def deliver(path: Path, rows: int, places: Sequence[str] = ()) -> None:
+    """Make the table as somebody delivers it."""
     numbers = [f"(hash(range, {n}) % 100000) / 100.0 AS n{n}" for n in range(NUMBERS)]
     texts = [f"'kind-' || hash(range, 'text', {n}) % 10 AS t{n}" for n in range(TEXTS)]
-    places = ["'a.csv' AS __object", "range + 1 AS __row"]
     columns = ", ".join(["range AS id", *numbers, *texts, *places])
     with duckdb.connect() as connection:
         connection.execute("SET enable_progress_bar = false")
         connection.execute(f"COPY (SELECT {columns} FROM range({rows})) TO '{path}'")  # noqa: S608
-    return schema_of()
 
 
 def schema_of() -> Schema:

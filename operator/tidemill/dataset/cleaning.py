@@ -100,13 +100,15 @@ class Cleaning:
         stored = await sweep.versions()
         left_over = content.busy or content.more
         before = ledger
-        going, now = (await self._world()).going(stored, self.context), self.context.clock()
+        world = await self._world(asked)
+        going, now = world.going(stored, self.context), self.context.clock()
         verdict = sentence(stored, going, ledger.condemned, now, self.grace)
         ledger = replace(ledger, condemned=verdict.condemned, content=ledger.content and left_over)
         await self._keep(ledger, before)
 
         async def may_go() -> frozenset[Name]:
-            return (await self._world()).going(stored, self.context)
+            world = await self._world(await self._asked())
+            return world.going(stored, self.context)
 
         versions = await sweep.remove(verdict.go, may_go)
         left = tuple(one for one in stored if one.name not in versions.names)
@@ -123,8 +125,8 @@ class Cleaning:
         }
         return _Asked(datasets, limits, await self._dropped(datasets))
 
-    async def _world(self) -> _World:
-        client, namespace, asked = self.context.client, self.namespace, await self._asked()
+    async def _world(self, asked: _Asked) -> _World:
+        client, namespace = self.context.client, self.namespace
         objects = list(asked.datasets)
         for kind in USERS:
             objects += await client.list(kind, namespace)

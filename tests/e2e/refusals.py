@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tests.e2e.world import Body, World, condition, summary
+from tests.e2e.world import Body, World, condition, summary, tells
 
 from tidemill.api.v1alpha1.reasons import Reason
 
@@ -21,11 +21,16 @@ def assert_refused(world: World, kind: str, name: str, reason: str, parts: Seque
 
 
 def assert_waits(world: World, kind: str, name: str, reason: str, parts: Sequence[str]) -> Body:
-    """Wait until an object says what it waits for, as work that goes on by itself."""
-    body = world.wait_reason(kind, name, Reason(reason), WITHIN)
-    message = summary(body)["message"]
-    missing = [part for part in parts if part not in message]
-    assert not missing, f"{kind} {name} ({reason}) does not tell {missing}: {message}"
+    """Wait until an object says what it waits for, as work that goes on by itself.
+
+    One reason may stand for one thing after another, so the message is waited for as well.
+    """
+
+    def told(body: Body) -> bool:
+        message = summary(body).get("message", "")
+        return tells(body, Reason(reason)) and all(part in message for part in parts)
+
+    body = world.wait(kind, name, told, WITHIN)
     assert condition(body, "Reconciling")["status"] == "True"
     assert not condition(body, "Stalled")
     return body

@@ -26,6 +26,13 @@ def summary(body: Mapping[str, Any]) -> dict[str, Any]:
     return condition(body, SUMMARY[body["kind"]])
 
 
+def tells(body: Mapping[str, Any], reason: str) -> bool:
+    """Tell whether the summary speaks of the present spec and carries a reason."""
+    found = summary(body)
+    fresh = found.get("observedGeneration") == body["metadata"]["generation"]
+    return fresh and found["reason"] == reason
+
+
 def settled(body: Mapping[str, Any]) -> bool:
     """Tell whether the status speaks of the present spec and nothing is under way."""
     fresh = body.get("status", {}).get("observedGeneration") == body["metadata"]["generation"]
@@ -124,21 +131,17 @@ class World:
         )
 
     def wait_reason(self, kind: str, name: str, reason: str, within: float = WORK_SECONDS) -> Body:
-        """Wait until the summary carries a reason."""
-        return self.wait(kind, name, lambda b: summary(b).get("reason") == reason, within)
+        """Wait until the summary of what the object asks for now carries a reason."""
+        return self.wait(kind, name, lambda b: tells(b, reason), within)
 
     def wait_stalled(self, kind: str, name: str, reason: str, within: float = WORK_SECONDS) -> str:
         """Wait until an object says that somebody must act, and why; gives the message."""
         body = self.wait(
-            kind,
-            name,
-            lambda b: summary(b).get("reason") == reason and condition(b, "Stalled"),
-            within,
+            kind, name, lambda b: tells(b, reason) and condition(b, "Stalled"), within
         )
         found = summary(body)
         assert found["status"] == "False"
         assert condition(body, "Stalled")["status"] == "True"
-        assert found["observedGeneration"] == body["metadata"]["generation"]
         message: str = found["message"]
         return message
 

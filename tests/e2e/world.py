@@ -136,9 +136,7 @@ class World:
 
     def wait_stalled(self, kind: str, name: str, reason: str, within: float = WORK_SECONDS) -> str:
         """Wait until an object says that somebody must act, and why; gives the message."""
-        body = self.wait(
-            kind, name, lambda b: tells(b, reason) and condition(b, "Stalled"), within
-        )
+        body = self.wait(kind, name, lambda b: tells(b, reason) and condition(b, "Stalled"), within)
         found = summary(body)
         assert found["status"] == "False"
         assert condition(body, "Stalled")["status"] == "True"

@@ -17,6 +17,7 @@ from typing import Any
 
 from tidemill.store import digests, layout
 from tidemill.store.manifest import Manifest
+from tidemill_runner import lineage
 from tidemill_runner.checks.declared import settle
 from tidemill_runner.collect import Collected, Collector
 from tidemill_runner.database import Limits
@@ -145,8 +146,8 @@ class Ingest:
         if self.preparation is not None:
             source = Manifest.of(raw.format, self._keep_schema(raw), raw.entries)
             facts["from"] = self._keep(source)
-        if inputs := self._lineage():
-            facts["inputs"] = inputs
+        if read := lineage.versions(self.document):
+            facts["inputs"] = read
         if self.document.entity:
             facts["entity"] = dict(self.document.entity)
         identity = self.document.identity
@@ -155,14 +156,6 @@ class Ingest:
         self._keep(manifest)
         facts.pop("checks", None)  # there may be thousands: record and report have them
         return {**facts, "columns": made.schema.summary()}
-
-    def _lineage(self) -> list[dict[str, str]]:
-        """The versions of other Datasets that the rows were made of, beside the source."""
-        asked = self.document.prepare
-        return [
-            {"name": name, "dataset": one.name, "version": one.version}
-            for name, one in (asked.inputs if asked else {}).items()
-        ]
 
     def _keep_schema(self, made: Collected) -> str:
         text = made.schema.to_bytes()

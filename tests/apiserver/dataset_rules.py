@@ -33,6 +33,10 @@ BOUNDS = "min, max or both must be set"
 EFFECT = "effect is below 0.1: so little is not told from nothing"
 COUNTS = "min is above max: no number of rows could be both"
 POLLED = "schedule says when the source is looked at, pollInterval how often: leave one of them out"
+PIN = (
+    "pin None leaves the data where they are, and what source gives cannot be read again: use "
+    "source.s3, set prepare, or leave pin out"
+)
 ZONE = "timeZone is where the times of schedule are: set schedule, or leave timeZone out"
 FRESH = {"freshness": {"column": "ts", "maxAge": "1d"}}
 
@@ -65,6 +69,18 @@ RULES = [
         "retention of everything",
     ),
     case({}, {"source": {}}, SOURCE, "no source"),
+    case(
+        {"pin": "None"},
+        {"source": {"sql": SQL}, "pin": "None"},
+        PIN,
+        "rows of a database left where they are",
+    ),
+    case(
+        {"source": {"sql": SQL}, "pin": "None", "prepare": {"sql": "SELECT 1 AS a"}},
+        {**inline("a\n1\n"), "pin": "None"},
+        PIN,
+        "what a query makes is kept",
+    ),
     case(
         inline("a\n1\n"),
         {"source.inline": {"format": "CSV", "data": "a\n1\n"}},

@@ -59,9 +59,9 @@ class Collected:
 
 
 class Collector:
-    """Takes objects one by one into a store and a folder."""
+    """Takes objects one by one into a folder and, where there is one, a store."""
 
-    def __init__(self, store: Storage, cas: str, folder: Path, delivery: Delivery) -> None:
+    def __init__(self, store: Storage | None, cas: str, folder: Path, delivery: Delivery) -> None:
         self._store = store
         self._cas = cas
         self._folder = folder
@@ -109,6 +109,8 @@ class Collector:
         self._rows += rows
 
     def _keep(self, path: Path, digest: str) -> None:
+        if self._store is None:
+            return
         key = layout.cas_key(self._cas, digest)
         if self._store.size_of(key) != path.stat().st_size:
             self._store.upload(path, key)

@@ -36,6 +36,7 @@ EXITS: dict[str, Exit] = {
     "MalformedFile": Exit.DATA,
     "SchemasDiffer": Exit.DATA,
     "SourceMissing": Exit.USER,
+    "SourceMutated": Exit.DATA,
     "AddressForbidden": Exit.USER,
     "QueryInvalid": Exit.USER,
     "DigestMismatch": Exit.DATA,

@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from tidemill.store import digests, layout
-from tidemill.store.manifest import Manifest
+from tidemill.store import manifest as manifests
+from tidemill.store.manifest import Manifest, Place
 from tidemill_runner import lineage
 from tidemill_runner.checks.declared import settle
 from tidemill_runner.collect import Collected, Collector
 from tidemill_runner.database import Limits
 from tidemill_runner.files.delivery import Delivery
-from tidemill_runner.inputs import IngestInput
+from tidemill_runner.inputs import IngestInput, S3Source
 from tidemill_runner.prepare import FIELD, FILE, SOURCE, Preparation, Room
 from tidemill_runner.progress import Progress
 from tidemill_runner.referenced import Referenced
@@ -87,8 +88,9 @@ class Ingest:
         total = sum(info.size for info in found)
         log.info("%d objects with %d bytes: %s", len(found), total, self.origin.where)
         seen = self._counted((0, COLLECTED), total, "reading and copying")
+        store = self.store if self.document.copies else None
         collector = Collector(
-            self.store, self.document.cas, self._folder("objects"), self.origin.delivery
+            store, self.document.cas, self._folder("objects"), self.origin.delivery
         )
         for info in found:
             collector.fetch(self.origin, info, seen)
@@ -123,8 +125,21 @@ class Ingest:
         return replace(made, schema=settle(self.document.schema, made.schema, made.format))
 
     def _manifest(self, made: Collected) -> Manifest:
-        header = self.preparation.header() if self.preparation else None
+        if self.preparation is None:
+            return self._raw(made)
+        header = self.preparation.header()
         return Manifest.of(made.format, self._keep_schema(made), made.entries, header)
+
+    def _raw(self, delivered: Collected) -> Manifest:
+        """What was delivered, and where it is if it was not copied and can be read again."""
+        manifest = Manifest.of(delivered.format, self._keep_schema(delivered), delivered.entries)
+        source = self.document.source
+        if self.document.copies or not isinstance(source, S3Source):
+            return manifest
+        place = Place(
+            source.endpoint, source.region, source.bucket, source.prefix, source.path_style
+        )
+        return replace(manifest, place=place)
 
     def _record(
         self, raw: Collected, made: Collected, manifest: Manifest, judgement: Judgement
@@ -144,10 +159,11 @@ class Ingest:
             **judgement.facts(),
         }
         if self.preparation is not None:
-            source = Manifest.of(raw.format, self._keep_schema(raw), raw.entries)
-            facts["from"] = self._keep(source)
+            facts["from"] = self._keep(self._raw(raw))
         if read := lineage.versions(self.document):
             facts["inputs"] = read
+        if manifest.place:
+            facts["place"] = str(manifest.place)
         if self.document.entity:
             facts["entity"] = dict(self.document.entity)
         identity = self.document.identity
@@ -164,8 +180,12 @@ class Ingest:
         return digest
 
     def _keep(self, manifest: Manifest) -> str:
-        self.store.create(self._address(manifest), manifest.to_bytes())
-        return self._address(manifest)
+        address, data = self._address(manifest), manifest.to_bytes()
+        if not self.store.create(address, data) and manifest.place is None:
+            known = manifests.parse(self.store.get(address, manifests.MAX_BYTES), manifest.digest)
+            if known.place is not None:  # it was left where it lay, and is copied now
+                self.store.put(address, data)
+        return address
 
     def _address(self, manifest: Manifest) -> str:
         return f"{self.document.manifests}{digests.hex_of(manifest.digest)}.jsonl"

@@ -94,12 +94,16 @@ class PvcSource:
 
 @dataclass(frozen=True)
 class DatasetVersion:
-    """A version of a Dataset, and where it lies."""
+    """A version of a Dataset, and where it lies.
+
+    `keys` is the folder of the keys that open its source, where its objects were not copied.
+    """
 
     name: str
     version: str
     manifest: str
     cas: str
+    keys: Path | None = None
 
 
 Source = S3Source | InlineSource | HttpSource | SqlSource | PvcSource | DatasetVersion
@@ -133,6 +137,7 @@ class IngestInput:
     checks: tuple[Mapping[str, Any], ...] = ()
     describe: Mapping[str, Any] = field(default_factory=dict)
     entity: Mapping[str, Any] = field(default_factory=dict)
+    copies: bool = True
 
     @property
     def on_change(self) -> str:
@@ -256,6 +261,7 @@ def _ingest(document: Mapping[str, Any]) -> IngestInput:
         checks=tuple(document.get("checks") or ()),
         describe=document.get("describe") or {},
         entity=document.get("entity") or {},
+        copies=document.get("copies") is not False,
     )
 
 
@@ -268,7 +274,8 @@ def _prepare(prepare: Mapping[str, Any] | None, cas: str) -> Prepare | None:
 
 def version(dataset: Mapping[str, Any], cas: str) -> DatasetVersion:
     """A version of another Dataset, as the operator has found it."""
-    return DatasetVersion(dataset["name"], dataset["version"], dataset["manifest"], cas)
+    keys = Path(dataset["keys"]) if dataset.get("keys") else None
+    return DatasetVersion(dataset["name"], dataset["version"], dataset["manifest"], cas, keys)
 
 
 def _source(source: Mapping[str, Any], cas: str) -> Source:
@@ -344,9 +351,7 @@ def _train(document: Mapping[str, Any]) -> TrainInput:
     dataset = document["dataset"]
     return TrainInput(
         identity=_identity(document, "TrainingRun"),
-        dataset=DatasetVersion(
-            dataset["name"], dataset["version"], dataset["manifest"], _folder(dataset["cas"])
-        ),
+        dataset=version(dataset, _folder(dataset["cas"])),
         training=_training(document["spec"]),
         models=_folder(document["models"]),
         image=document.get("image") or "",

@@ -91,12 +91,13 @@ class Storage:
     def put(self, key: str, data: bytes) -> None:
         self._runner.run(self._objects.put(key, data))
 
-    def create(self, key: str, data: bytes) -> None:
-        """Write once; what is there already under a key made of its content is the same."""
+    def create(self, key: str, data: bytes) -> bool:
+        """Write once; False where there is one, under a key made of its content the same."""
         try:
             self._runner.run(self._objects.put(key, data, create=True))
         except errors.AlreadyExists:
-            return
+            return False
+        return True
 
     def list(self, prefix: str) -> list[ObjectInfo]:
         return self._runner.run(self._objects.list(prefix))

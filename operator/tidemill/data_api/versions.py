@@ -31,6 +31,7 @@ _KEPT = (
     "checkCounts",
     "from",
     "inputs",
+    "place",
 )
 
 

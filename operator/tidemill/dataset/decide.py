@@ -70,6 +70,7 @@ MENDED_ELSEWHERE = {
     Reason.BUCKET_MISSING,
     Reason.QUERY_INVALID,
     Reason.SOURCE_MISSING,
+    Reason.SOURCE_MUTATED,
 }
 
 

@@ -217,6 +217,7 @@ class DatasetReconciler:
             "output": _output(live, job_name),
             "manifests": layout.manifests_prefix(namespace, name),
             "cas": layout.cas_prefix(namespace),
+            "copies": spec.pin == "Copy",
             "progress": None,
             "why": start.why,
             "previous": start.previous,

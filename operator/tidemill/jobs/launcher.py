@@ -15,6 +15,7 @@ from tidemill.children.pods import MAX_LOG_LINE, MAX_LOG_LINES, Diagnosis, diagn
 from tidemill.children.store_secret import StoreSecrets, Wanted
 from tidemill.engine.context import Context
 from tidemill.engine.key import Key
+from tidemill.jobs import source_keys
 from tidemill.jobs.manifests import RunnerJob, job_manifest, secret_values
 from tidemill.jobs.progress import Tokens
 from tidemill.jobs.view import JOB_UID_LABEL, JobView, explain_failure, view
@@ -68,9 +69,11 @@ class Launcher:
         policy: Policy,
     ) -> None:
         """Create the Job and its Secret; done twice, it is as done once."""
-        wanted = self._secret(parent, job, document, policy)
-        await self.secrets.begin(wanted)
-        await ensure(self.context.client, job_manifest(parent, job), None)
+        secrets = await self._source_secrets(parent, document)
+        told = source_keys.tell(document, secrets)
+        await self.secrets.begin(self._secret(parent, job, told, policy))
+        opened = replace(job, source_secrets=secrets)
+        await ensure(self.context.client, job_manifest(parent, opened), None)
 
     async def keep_secret(
         self,
@@ -80,8 +83,16 @@ class Launcher:
         policy: Policy,
     ) -> None:
         """Mend the Secret of a Job whose pod has not started: it may be waiting for it."""
-        wanted = self._secret(parent, job, document, policy)
-        await self.secrets.keep(wanted)
+        told = source_keys.tell(document, await self._source_secrets(parent, document))
+        await self.secrets.keep(self._secret(parent, job, told, policy))
+
+    async def _source_secrets(
+        self, parent: Mapping[str, Any], document: Mapping[str, Any]
+    ) -> dict[str, str]:
+        namespace = parent["metadata"]["namespace"]
+        return await source_keys.secrets(
+            self.context.client, namespace, source_keys.read_by(document)
+        )
 
     def _secret(
         self,

@@ -17,6 +17,7 @@ from tidemill.children.pod_spec import CONTAINER_SECURITY, resources, restricted
 INPUT_DIR = "/etc/tidemill/input"
 STORE_DIR = "/etc/tidemill/store"
 SOURCE_DIR = "/etc/tidemill/source"
+SOURCES_DIR = "/etc/tidemill/sources"
 VOLUME_DIR = "/volume"
 SCRATCH_DIR = "/scratch"
 INPUT_FILE = "input.json"
@@ -47,6 +48,8 @@ class RunnerJob:
     retries: int = 2
     source_secret: str | None = None
     source_claim: str | None = None
+    # Secrets that open the sources of Datasets, by their names.
+    source_secrets: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -130,6 +133,10 @@ def _volumes(job: RunnerJob) -> tuple[list[dict[str, Any]], list[dict[str, Any]]
     if job.source_secret:
         volumes.append({"name": "source", "secret": {"secretName": job.source_secret}})
         mounts.append({"name": "source", "mountPath": SOURCE_DIR, "readOnly": True})
+    for place, (dataset, secret) in enumerate(sorted(job.source_secrets.items())):
+        volumes.append({"name": f"source-{place}", "secret": {"secretName": secret}})
+        path = f"{SOURCES_DIR}/{dataset}"
+        mounts.append({"name": f"source-{place}", "mountPath": path, "readOnly": True})
     if job.source_claim:
         claim = {"claimName": job.source_claim, "readOnly": True}
         volumes.append({"name": "volume", "persistentVolumeClaim": claim})

@@ -76,8 +76,9 @@ def test_an_accepted_delivery_ends_the_rejection() -> None:
         {"schema": {"columns": [{"name": "a", "min": "0"}]}},
         {"checks": [{"name": "enough", "rowCount": {"min": 1}}]},
         {"entity": {"key": ["a"], "timestamp": "t"}},
+        {"pin": "None"},
     ],
-    ids=["prepare", "schema", "checks", "entity"],
+    ids=["prepare", "schema", "checks", "entity", "pin"],
 )
 def test_what_is_asked_of_the_rows_is_part_of_the_key(asked: dict[str, Any]) -> None:
     assert ingest_key(spec(**asked), "f") != KEY

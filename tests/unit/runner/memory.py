@@ -31,9 +31,11 @@ class MemoryStorage:
         self.written.append(key)
         self.objects[key] = data
 
-    def create(self, key: str, data: bytes) -> None:
-        if key not in self.objects:
+    def create(self, key: str, data: bytes) -> bool:
+        absent = key not in self.objects
+        if absent:
             self.put(key, data)
+        return absent
 
     def list(self, prefix: str) -> list[ObjectInfo]:
         return [

@@ -88,10 +88,12 @@ class Run:
     ) -> dict[str, Any]:
         from tidemill_runner.database import Limits, memory_for_database  # noqa: PLC0415
         from tidemill_runner.ingest import Ingest  # noqa: PLC0415
+        from tidemill_runner.workplace import Workplace  # noqa: PLC0415
 
         limits = Limits(memory_for_database(), threads.cpu_limit())
+        place = Workplace(document, storage, scratch, reports, limits, self.now)
         with sources.opened(document, storage, self.paths.source) as origin:
-            return Ingest(document, origin, storage, scratch, reports, limits, self.now).run()
+            return Ingest(place, origin).run()
 
 
 def _keep_log(storage: Storage | None, output: str, journal: Journal) -> None:

@@ -18,6 +18,7 @@ from tidemill_runner.sources import Origin
 from tidemill_runner.sources.s3 import S3Origin
 from tidemill_runner.storage import Storage
 from tidemill_runner.train import Stopwatch, Train
+from tidemill_runner.workplace import Workplace
 
 PREFIX = "raw/power/"
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -86,7 +87,8 @@ class Workshop:
     def run(self, document: IngestInput, origin: Origin) -> dict[str, Any]:
         store = cast("Storage", self.store)
         limits = Limits(memory=256 * 1024 * 1024, threads=1)
-        return Ingest(document, origin, store, self.folder, _progress(), limits, lambda: NOW).run()
+        place = Workplace(document, store, self.folder, _progress(), limits, lambda: NOW)
+        return Ingest(place, origin).run()
 
     def train(
         self, ingested: dict[str, Any], spec: dict[str, Any], join: dict[str, Any] | None = None

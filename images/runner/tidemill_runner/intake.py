@@ -1,0 +1,53 @@
+"""The first half of an ingest: a source becomes objects in the store, and rows in files.
+
+Each object is read once, hashed on the way, inspected as a whole and copied under its digest,
+unless it is to be left where it lies. The types of the rows are settled here where nothing else is
+made of them; else once that has been made.
+"""
+
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tidemill_runner.checks.declared import settle
+from tidemill_runner.collect import Collected, Collector
+from tidemill_runner.handover import Handover
+from tidemill_runner.inputs import IngestInput
+from tidemill_runner.sources import Origin
+from tidemill_runner.workplace import COLLECTED, STAGED, Workplace
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Intake:
+    """Takes in what a source holds."""
+
+    place: Workplace
+    origin: Origin
+
+    def run(self, rows: Path) -> Handover:
+        """Write the rows into a folder. Raises Failure."""
+        raw = self._collect()
+        document = self.place.document
+        made = raw if document.prepare else settled(document, raw)
+        seen = self.place.seen((COLLECTED, STAGED), made, "staging")
+        return Handover.of(made, made.stage(rows, seen))
+
+    def _collect(self) -> Collected:
+        place = self.place
+        found = self.origin.objects()
+        total = sum(info.size for info in found)
+        log.info("%d objects with %d bytes: %s", len(found), total, self.origin.where)
+        seen = place.counted((0, COLLECTED), total, "reading and copying")
+        store = place.store if place.document.copies else None
+        folder = place.folder("objects")
+        collector = Collector(store, place.document.cas, folder, self.origin.delivery)
+        for info in found:
+            collector.fetch(self.origin, info, seen)
+        return collector.collected(self.origin.where)
+
+
+def settled(document: IngestInput, made: Collected) -> Collected:
+    """With the types that spec.schema declares, where all values can be read as such."""
+    return replace(made, schema=settle(document.schema, made.schema, made.format))

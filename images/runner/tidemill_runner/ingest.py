@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from tidemill.store import digests, layout
@@ -92,8 +93,7 @@ class Ingest:
         collector = Collector(
             store, self.document.cas, self._folder("objects"), self.origin.delivery
         )
-        for info in found:
-            collector.fetch(self.origin, info, seen)
+        collector.fetch(self.origin, found, seen)
         return collector.collected(self.origin.where)
 
     def _prepare(self, preparation: Preparation, files: list[Path]) -> Collected:
@@ -204,11 +204,12 @@ class Ingest:
         self, span: tuple[float, float], total: int, message: str
     ) -> Callable[[int], None]:
         report = self.progress.share(span, message, total)
-        done = 0
+        done, one = 0, Lock()
 
         def seen(amount: int) -> None:
             nonlocal done
-            done += amount
-            report(done)
+            with one:  # several objects are read at a time
+                done += amount
+                report(done)
 
         return seen

@@ -30,8 +30,7 @@ def kubectl(plane: ControlPlane) -> Kubectl:
     """Give a kubectl of an administrator, with our CRDs installed."""
     kubectl = Kubectl(str(binary("kubectl")), plane.kubeconfig)
     kubectl("apply", "--server-side", "-f", str(REPOSITORY / "crds"))
-    kubectl("wait", "--for=condition=Established", "-f", str(REPOSITORY / "crds"))
-    # Objects are taken from now on; explanations of them are published a moment later.
+    # Objects are taken a moment later, and explanations of them are published last.
     asyncio.run(eventually(partial(_explained, kubectl)))
     return kubectl
 

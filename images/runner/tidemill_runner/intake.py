@@ -43,8 +43,7 @@ class Intake:
         store = place.store if place.document.copies else None
         folder = place.folder("objects")
         collector = Collector(store, place.document.cas, folder, self.origin.delivery)
-        for info in found:
-            collector.fetch(self.origin, info, seen)
+        collector.fetch(self.origin, found, seen)
         return collector.collected(self.origin.where)
 
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from threading import Lock
 
 from tidemill_runner.collect import Collected
 from tidemill_runner.database import Limits
@@ -48,11 +49,12 @@ class Workplace:
     def counted(self, span: Span, total: int, message: str) -> Callable[[int], None]:
         """What is to be told parts of a total as they are done."""
         report = self.progress.share(span, message, total)
-        done = 0
+        done, one = 0, Lock()
 
         def seen(amount: int) -> None:
             nonlocal done
-            done += amount
-            report(done)
+            with one:  # several objects are read at a time
+                done += amount
+                report(done)
 
         return seen

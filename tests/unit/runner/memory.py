@@ -1,7 +1,7 @@
 """A bucket in memory with the runner's interface, which tests can look into and break."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,8 +44,8 @@ class MemoryStorage:
             if key.startswith(prefix)
         ]
 
-    def size_of(self, key: str) -> int | None:
-        return len(self.objects[key]) if key in self.objects else None
+    def sizes_of(self, keys: Iterable[str]) -> dict[str, int | None]:
+        return {key: len(self.objects[key]) if key in self.objects else None for key in keys}
 
     def download(
         self,

@@ -50,9 +50,9 @@ class Collected:
     rows: int
     files: tuple[File, ...]
 
-    def stage(self, folder: Path, seen: Seen) -> list[Path]:
+    def stage(self, folder: Path, seen: Seen, *, placed: bool = True) -> list[Path]:
         """Write the rows as typed files and drop the objects; `seen` is told bytes."""
-        with Staging(folder) as rows:
+        with Staging(folder, placed=placed) as rows:
             for file in self.files:
                 size = file.path.stat().st_size
                 rows.add(file.key, self._rows(file))

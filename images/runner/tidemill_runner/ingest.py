@@ -14,6 +14,7 @@ from typing import Any
 from tidemill.store import digests
 from tidemill_runner.collect import Collected, Collector
 from tidemill_runner.conclusion import Conclusion
+from tidemill_runner.failures import Failure
 from tidemill_runner.files.delivery import Delivery
 from tidemill_runner.handover import Handover
 from tidemill_runner.intake import Intake, settled
@@ -41,9 +42,14 @@ class Ingest:
 
     def work(self) -> dict[str, Any]:
         """Go through the parts, in a scratch space that somebody else clears."""
-        delivered = Intake(self.place, self.origin).run(self.place.folder("rows"))
+        document, asked = self.place.document, self.place.document.prepare
+        intake = Intake(self.place, self.origin)
+        rows = self.place.folder("rows")
+        delivered = intake.run(rows, settles=asked is None, kept=document.copies)
         made, header = delivered, None
-        if asked := self.place.document.prepare:
+        if asked is not None:
+            if asked.sql is None:
+                raise Failure("InternalError", f"{FIELD} is not set: the verbs are two")
             inputs = {name: one.version for name, one in asked.inputs.items()}
             preparation = Preparation(asked.sql, asked.seconds, inputs)
             made, header = self._prepared(preparation, delivered), preparation.header()

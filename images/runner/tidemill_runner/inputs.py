@@ -15,6 +15,7 @@ from typing import Any
 from tidemill.store.addresses import AllowedNetworks
 from tidemill.store.database_addresses import DatabaseAddresses
 from tidemill.store.postgres import Server
+from tidemill_runner.container import Container
 from tidemill_runner.failures import Failure
 from tidemill_runner.files.delivery import Delivery
 from tidemill_runner.files.dialect import OPEN, Dialect, declared
@@ -94,10 +95,7 @@ class PvcSource:
 
 @dataclass(frozen=True)
 class DatasetVersion:
-    """A version of a Dataset, and where it lies.
-
-    `keys` is the folder of the keys that open its source, where its objects were not copied.
-    """
+    """A version of a Dataset; `keys` is a folder, for the source of objects not copied."""
 
     name: str
     version: str
@@ -111,14 +109,15 @@ Source = S3Source | InlineSource | HttpSource | SqlSource | PvcSource | DatasetV
 
 @dataclass(frozen=True)
 class Prepare:
-    """A query between source and version, and for how many seconds it may run.
+    """A query or a container between source and version, and for how many seconds it may run.
 
     `inputs` are versions of other Datasets, by the names of the tables that they are in it.
     """
 
-    sql: str
+    sql: str | None
     seconds: float
     inputs: Mapping[str, DatasetVersion] = field(default_factory=dict)
+    container: Container | None = None
 
 
 @dataclass(frozen=True)
@@ -269,7 +268,8 @@ def _prepare(prepare: Mapping[str, Any] | None, cas: str) -> Prepare | None:
     if not prepare:
         return None
     inputs = {one["name"]: version(one["dataset"], cas) for one in prepare.get("inputs") or ()}
-    return Prepare(prepare["sql"], float(prepare["seconds"]), inputs)
+    made_by = Container.of(prepare["container"]) if "container" in prepare else None
+    return Prepare(None if made_by else prepare["sql"], float(prepare["seconds"]), inputs, made_by)
 
 
 def version(dataset: Mapping[str, Any], cas: str) -> DatasetVersion:

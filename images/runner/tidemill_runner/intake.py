@@ -21,26 +21,35 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Intake:
-    """Takes in what a source holds."""
+    """Takes in what a source holds.
+
+    `spans` are the percents at which it begins, has read, and has written the rows; with their
+    places where `placed`.
+    """
 
     place: Workplace
     origin: Origin
+    spans: tuple[float, float, float] = (0, COLLECTED, STAGED)
+    placed: bool = True
 
-    def run(self, rows: Path) -> Handover:
-        """Write the rows into a folder. Raises Failure."""
-        raw = self._collect()
-        document = self.place.document
-        made = raw if document.prepare else settled(document, raw)
-        seen = self.place.seen((COLLECTED, STAGED), made, "staging")
-        return Handover.of(made, made.stage(rows, seen))
+    def run(self, rows: Path, *, settles: bool, kept: bool = True) -> Handover:
+        """Write the rows into a folder, and the objects into the store if they are kept there.
 
-    def _collect(self) -> Collected:
+        Raises Failure.
+        """
+        made = self._collect(kept=kept)
+        if settles:
+            made = settled(self.place.document, made)
+        seen = self.place.seen(self.spans[1:], made, "staging")
+        return Handover.of(made, made.stage(rows, seen, placed=self.placed))
+
+    def _collect(self, *, kept: bool) -> Collected:
         place = self.place
         found = self.origin.objects()
         total = sum(info.size for info in found)
         log.info("%d objects with %d bytes: %s", len(found), total, self.origin.where)
-        seen = place.counted((0, COLLECTED), total, "reading and copying")
-        store = place.store if place.document.copies else None
+        seen = place.counted(self.spans[:2], total, "reading and copying")
+        store = place.store if kept else None
         folder = place.folder("objects")
         collector = Collector(store, place.document.cas, folder, self.origin.delivery)
         collector.fetch(self.origin, found, seen)

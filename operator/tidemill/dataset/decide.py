@@ -7,7 +7,7 @@ is tried again with growing pauses.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -264,6 +264,8 @@ class _Case:
             verdict = progressing(Reason.INGESTING, message + _still_in_use(self.status))
             return Plan(self._with(), verdict, requeue_after=POD_CHECK_AFTER)
         trouble = self.observed.trouble
+        if trouble and trouble.overdue:
+            return replace(self._refused(key, job, trouble), delete=self._but(None))
         reason, message = Reason.INGESTING, f"the Job {job.name} reads the data"
         if trouble is not None:
             reason, message = trouble.reason, trouble.message

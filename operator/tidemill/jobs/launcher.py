@@ -11,7 +11,14 @@ from tidemill.children.credentials import trouble_of
 from tidemill.children.mounting import unmounted
 from tidemill.children.ownership import child_metadata, selector
 from tidemill.children.platform import Platform
-from tidemill.children.pods import MAX_LOG_LINE, MAX_LOG_LINES, Diagnosis, diagnose, is_over
+from tidemill.children.pods import (
+    MAX_LOG_LINE,
+    MAX_LOG_LINES,
+    Diagnosis,
+    diagnose,
+    is_over,
+    overdue,
+)
 from tidemill.children.store_secret import StoreSecrets, Wanted
 from tidemill.engine.context import Context
 from tidemill.engine.key import Key
@@ -137,8 +144,13 @@ class Launcher:
         await self.secrets.remove(parent, job.name)
         await self.context.client.delete(JOBS, namespace, job.name, uid=job.uid)
 
-    async def pod_trouble(self, parent: Mapping[str, Any], job: JobView) -> Diagnosis | None:
-        """Say what keeps the pods of a Job from working, if anything does."""
+    async def pod_trouble(
+        self, parent: Mapping[str, Any], job: JobView, limit: float | None = None
+    ) -> Diagnosis | None:
+        """Say what keeps the pods of a Job from working, if anything does.
+
+        `limit` is how many seconds a container of the user's may take in them.
+        """
         pods = await self._pods(parent, job)
         age = (self.context.clock() - job.created).total_seconds()
         if not pods and age >= NO_POD_SECONDS:
@@ -149,7 +161,10 @@ class Launcher:
             return Diagnosis(Reason.POD_NOT_CREATED, message, job.name)
         # What keeps the present pod from working says more than how the one before it ended.
         present = [pod for pod in pods if not is_over(pod)]
-        waiting = unmounted(present, self.context.clock())
+        now = self.context.clock()
+        if limit is not None and (late := overdue(present, limit, now)):
+            return late
+        waiting = unmounted(present, now)
         return diagnose(present) or waiting or diagnose(pods)
 
     async def failure(self, parent: Mapping[str, Any], job: JobView, deadline: str) -> Diagnosis:
@@ -158,7 +173,9 @@ class Launcher:
         if found.log or found.pod == job.name:
             return found
         namespace = parent["metadata"]["namespace"]
-        text = await self.context.client.logs(namespace, found.pod, tail_lines=MAX_LOG_LINES)
+        text = await self.context.client.logs(
+            namespace, found.pod, tail_lines=MAX_LOG_LINES, container=found.container
+        )
         lines = tuple(line[:MAX_LOG_LINE] for line in text.splitlines()[-MAX_LOG_LINES:])
         return replace(found, log=lines)
 

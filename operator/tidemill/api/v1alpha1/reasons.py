@@ -170,7 +170,7 @@ class Reason(StrEnum):
     PREPARE_FAILED = (
         "PrepareFailed",
         Actor.USER,
-        "`spec.prepare.sql` failed on this delivery, took too long or too much memory.",
+        "`spec.prepare` failed on this delivery, took too long or too much memory.",
     )
     CHECK_INVALID = (
         "CheckInvalid",

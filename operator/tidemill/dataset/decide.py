@@ -28,6 +28,7 @@ from tidemill.api.v1alpha1.dataset_status import (
 from tidemill.api.v1alpha1.durations import parse_duration
 from tidemill.api.v1alpha1.reasons import Reason
 from tidemill.children.pods import Diagnosis
+from tidemill.dataset import prepared
 from tidemill.dataset.look import remembered, timed
 from tidemill.dataset.observed import Listing, Observed, SourceProblem
 from tidemill.dataset.outcome import version_fields
@@ -266,7 +267,8 @@ class _Case:
         trouble = self.observed.trouble
         if trouble and trouble.overdue:
             return replace(self._refused(key, job, trouble), delete=self._but(None))
-        reason, message = Reason.INGESTING, f"the Job {job.name} reads the data"
+        by = ", which spec.prepare.container prepares" if prepared.container(self.spec) else ""
+        reason, message = Reason.INGESTING, f"the Job {job.name} reads the data{by}"
         if trouble is not None:
             reason, message = trouble.reason, trouble.message
         say = stalled if trouble and trouble.needs_somebody else progressing

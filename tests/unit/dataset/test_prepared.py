@@ -79,6 +79,13 @@ async def test_the_job_may_take_as_long_as_both(world: World) -> None:
     assert (container["name"], container["image"]) == ("prepare", IMAGE)
 
 
+def test_while_it_runs_the_status_says_so() -> None:
+    plan = decided(job(Phase.RUNNING, key=ingest_key(spec(**PREPARE), "f")), **PREPARE)
+    assert plan.verdict.reason is Reason.INGESTING
+    assert "reads the data, which spec.prepare.container prepares" in plan.verdict.message
+    assert "prepares" not in decided(job(Phase.RUNNING)).verdict.message
+
+
 def test_one_that_takes_too_long_ends_its_job() -> None:
     running = job(Phase.RUNNING, key=ingest_key(spec(**PREPARE), "f"))
     plan = decided(running, trouble=LATE, before=status(**VERSIONED), **PREPARE)

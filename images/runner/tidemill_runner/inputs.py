@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tidemill.store.addresses import AllowedNetworks
 from tidemill.store.database_addresses import DatabaseAddresses
@@ -18,6 +18,9 @@ from tidemill.store.postgres import Server
 from tidemill_runner.failures import Failure
 from tidemill_runner.files.delivery import Delivery
 from tidemill_runner.files.dialect import OPEN, Dialect, declared
+
+if TYPE_CHECKING:
+    from tidemill_runner.online_input import MaterialiseInput
 
 API_VERSION = "runner.tidemill.dev/v1"
 TASKS = ("Classification", "Regression")
@@ -208,7 +211,7 @@ class TrainInput:
     join: Join | None = None
 
 
-def load(path: Path, verb: str) -> IngestInput | TrainInput:
+def load(path: Path, verb: str) -> "IngestInput | TrainInput | MaterialiseInput":
     """Read the document of a run; raises Failure."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
@@ -218,6 +221,10 @@ def load(path: Path, verb: str) -> IngestInput | TrainInput:
                 f"the input is for {document['apiVersion']} {document['verb']}, "
                 f"this is {API_VERSION} {verb}",
             )
+        if verb == "materialise":
+            from tidemill_runner import online_input  # noqa: PLC0415 - it reads parts as we do
+
+            return online_input.read(document)
         return _ingest(document) if verb == "ingest" else _train(document)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
         raise Failure(
@@ -225,29 +232,29 @@ def load(path: Path, verb: str) -> IngestInput | TrainInput:
         ) from None
 
 
-def _identity(document: Mapping[str, Any], kind: str) -> Identity:
+def identity(document: Mapping[str, Any], kind: str) -> Identity:
     progress = document.get("progress") or {}
     return Identity(
         kind=kind,
         namespace=document["namespace"],
         name=document["name"],
         uid=document["uid"],
-        output=_folder(document["output"]),
+        output=folder(document["output"]),
         progress_url=progress.get("url"),
     )
 
 
-def _folder(prefix: str) -> str:
+def folder(prefix: str) -> str:
     return prefix if prefix.endswith("/") else f"{prefix}/"
 
 
 def _ingest(document: Mapping[str, Any]) -> IngestInput:
-    cas = _folder(document["cas"])
+    cas = folder(document["cas"])
     return IngestInput(
-        identity=_identity(document, "Dataset"),
+        identity=identity(document, "Dataset"),
         source=_source(document["source"], cas),
         fingerprint=document["fingerprint"],
-        manifests=_folder(document["manifests"]),
+        manifests=folder(document["manifests"]),
         cas=cas,
         why=document.get("why") or "Created",
         previous=document.get("previous"),
@@ -343,14 +350,14 @@ def _delivery(source: Mapping[str, Any]) -> Delivery:
 def _train(document: Mapping[str, Any]) -> TrainInput:
     dataset = document["dataset"]
     return TrainInput(
-        identity=_identity(document, "TrainingRun"),
+        identity=identity(document, "TrainingRun"),
         dataset=DatasetVersion(
-            dataset["name"], dataset["version"], dataset["manifest"], _folder(dataset["cas"])
+            dataset["name"], dataset["version"], dataset["manifest"], folder(dataset["cas"])
         ),
         training=_training(document["spec"]),
-        models=_folder(document["models"]),
+        models=folder(document["models"]),
         image=document.get("image") or "",
-        join=_join(document.get("join"), _folder(dataset["cas"])),
+        join=_join(document.get("join"), folder(dataset["cas"])),
     )
 
 

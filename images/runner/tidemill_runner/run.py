@@ -1,4 +1,4 @@
-"""One run from its input to its exit code: what both verbs share.
+"""One run from its input to its exit code: what all verbs share.
 
 Whatever happens, the termination message says it, the log is kept where the store can be reached,
 and the exit code tells the Job whether another try can help.
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tidemill.store.config import StoreConfig
 from tidemill.store.errors import StoreError
@@ -23,6 +23,9 @@ from tidemill_runner.journal import Journal
 from tidemill_runner.paths import Paths
 from tidemill_runner.progress import Progress, Subject
 from tidemill_runner.storage import Storage
+
+if TYPE_CHECKING:
+    from tidemill_runner.online_input import MaterialiseInput
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +73,10 @@ class Run:
         return Exit.OK
 
     def _work(
-        self, document: IngestInput | TrainInput, storage: Storage, scratch: Path
+        self,
+        document: "IngestInput | TrainInput | MaterialiseInput",
+        storage: Storage,
+        scratch: Path,
     ) -> dict[str, Any]:
         identity = document.identity
         subject = Subject(identity.kind, identity.namespace, identity.name, identity.uid)
@@ -78,6 +84,8 @@ class Run:
         with Progress(subject, send) as reports:
             if isinstance(document, IngestInput):
                 return self._ingest(document, storage, scratch, reports)
+            if not isinstance(document, TrainInput):
+                return self._materialise(document, storage, scratch, reports)
             # scikit-learn takes a second to import, which an ingest has no use for.
             from tidemill_runner.train import Stopwatch, Train  # noqa: PLC0415
 
@@ -92,6 +100,17 @@ class Run:
         limits = Limits(memory_for_database(), threads.cpu_limit())
         with sources.opened(document, storage, self.paths.source) as origin:
             return Ingest(document, origin, storage, scratch, reports, limits, self.now).run()
+
+    def _materialise(
+        self, document: "MaterialiseInput", storage: Storage, scratch: Path, reports: Progress
+    ) -> dict[str, Any]:
+        from tidemill.store.online_server import OnlineLogin  # noqa: PLC0415
+        from tidemill_runner.database import Limits, memory_for_database  # noqa: PLC0415
+        from tidemill_runner.materialise import Materialise  # noqa: PLC0415
+
+        limits = Limits(memory_for_database(), threads.cpu_limit())
+        login = OnlineLogin.from_dir(self.paths.source)
+        return Materialise(document, login, storage, scratch, reports, limits, self.now).run()
 
 
 def _keep_log(storage: Storage | None, output: str, journal: Journal) -> None:

@@ -4,13 +4,25 @@ Of what the server says only the code is shown, such as NOPERM: the rest may quo
 and that may be a password or a value of the data.
 """
 
+import asyncio
 import re
+import socket
 import ssl
 from enum import StrEnum
 
 from redis import exceptions
 
-SETTING = "TIDEMILL_HTTP_ALLOWED_NETWORKS"
+from tidemill.store.online_server import SETTING, AddressRefused, OnlineServer
+
+FIELD = "spec.online"
+# What a client's calls may raise.
+ERRORS = (
+    exceptions.RedisError,
+    AddressRefused,
+    OSError,
+    TimeoutError,
+    asyncio.IncompleteReadError,
+)
 _CODE = re.compile(r"[A-Z][A-Z-]{1,23}(?![^ ])")
 
 
@@ -38,26 +50,30 @@ def unavailable(where: str, why: str) -> OnlineError:
     return OnlineError(OnlineReason.UNAVAILABLE, f"{where}: {why}; it is tried again")
 
 
-def forbidden(host: str, field: str) -> OnlineError:
-    """Say that the address is none that a user's store has."""
-    return OnlineError(
-        OnlineReason.FORBIDDEN,
-        f"{field}.address leads to {host}, whose address is loopback, link-local, of a cloud's "
-        "metadata or the API server's: use the store's own address, or have the administrator "
-        f"allow its network with {SETTING}",
-    )
-
-
-def of(error: BaseException, where: str, secret: str | None, field: str) -> OnlineError:
+def of(error: BaseException, server: OnlineServer, secret: str | None) -> OnlineError:
     """Translate what a client raises."""
+    where = f"the online store at {server.where}"
     chain = _chain(error)
-    if known := next((one for one in chain if isinstance(one, OnlineError)), None):
-        return known
+    if any(isinstance(one, AddressRefused) for one in chain):
+        message = (
+            f"{FIELD}.address: {where} has an address that is loopback, link-local, of a cloud's "
+            "metadata or the API server's: use the store's own address, or have the "
+            f"administrator allow its network with {SETTING}"
+        )
+        return OnlineError(OnlineReason.FORBIDDEN, message)
     if found := next((one for one in chain if isinstance(one, ssl.SSLError)), None):
-        return _encryption(found, where, secret, field)
-    refused = exceptions.AuthenticationError, exceptions.AuthorizationError
-    if isinstance(error, refused):
-        return _login(where, secret, field)
+        return _encryption(found, where, secret)
+    if any(isinstance(one, (socket.gaierror, UnicodeError)) for one in chain):
+        return unavailable(where, "the name of the host is not known")
+    if isinstance(error, (exceptions.TimeoutError, TimeoutError)) and server.tls != "Disable":
+        why = f"no answer in time; if it does not speak TLS, set {FIELD}.tls to Disable"
+        return unavailable(where, why)
+    return _refusal(error, where, secret)
+
+
+def _refusal(error: BaseException, where: str, secret: str | None) -> OnlineError:
+    if isinstance(error, (exceptions.AuthenticationError, exceptions.AuthorizationError)):
+        return _login(where, secret)
     if isinstance(error, exceptions.NoPermissionError):
         user = f"of the Secret {secret}" if secret else "without a name"
         message = (
@@ -67,17 +83,17 @@ def of(error: BaseException, where: str, secret: str | None, field: str) -> Onli
         return OnlineError(OnlineReason.DENIED, message)
     if isinstance(error, (exceptions.AskError, exceptions.ClusterError)):
         message = (
-            f"{field}.address: {where} is one of a cluster of several: name a single server, or a "
+            f"{FIELD}.address: {where} is one of a cluster of several: name a single server, or a "
             "proxy that hides the cluster"
         )
         return OnlineError(OnlineReason.INVALID, message)
     if isinstance(error, exceptions.OutOfMemoryError):
-        message = f"{where}: its memory is full: raise maxmemory, or keep less by {field}.ttl"
+        message = f"{where}: its memory is full: raise maxmemory, or keep less by {FIELD}.ttl"
         return OnlineError(OnlineReason.FULL, message)
-    return unavailable(where, _why(error, field))
+    return unavailable(where, _why(error))
 
 
-def _why(error: BaseException, field: str) -> str:
+def _why(error: BaseException) -> str:
     if isinstance(error, exceptions.ReadOnlyError):
         return "it only reads, as a replica does: name the primary server"
     if isinstance(error, exceptions.BusyLoadingError):
@@ -89,30 +105,38 @@ def _why(error: BaseException, field: str) -> str:
         return "no answer in time"
     if isinstance(error, exceptions.InvalidResponse):
         return "the server does not speak Redis' protocol"
-    if isinstance(error, exceptions.ConnectionError) and "closed by server" in str(error):
-        return f"the server closes the connection: if it wants TLS, correct {field}.tls"
+    if isinstance(error, exceptions.ConnectionError) and not _unreached(error):
+        return f"the server closes the connection: if it wants TLS, correct {FIELD}.tls"
     return "the server does not answer"
 
 
-def _login(where: str, secret: str | None, field: str) -> OnlineError:
+def _unreached(error: BaseException) -> bool:
+    broken = ConnectionResetError, BrokenPipeError, asyncio.IncompleteReadError
+    return any(isinstance(one, OSError) and not isinstance(one, broken) for one in _chain(error))
+
+
+def _login(where: str, secret: str | None) -> OnlineError:
     fix = f"correct username and password in the Secret {secret}"
     if secret is None:
-        fix = f"name a Secret with the key password in {field}.credentialsRef"
+        fix = f"name a Secret with the key password in {FIELD}.credentialsRef"
     return OnlineError(OnlineReason.DENIED, f"{where}: the server refuses the login: {fix}")
 
 
-def _encryption(error: ssl.SSLError, where: str, secret: str | None, field: str) -> OnlineError:
+def _encryption(error: ssl.SSLError, where: str, secret: str | None) -> OnlineError:
     if isinstance(error, ssl.SSLCertVerificationError):
         keep = f"the key ca.crt of the Secret {secret}"
         if secret is None:
-            keep = f"the key ca.crt of a Secret, named in {field}.credentialsRef"
+            keep = f"the key ca.crt of a Secret, named in {FIELD}.credentialsRef"
         message = (
             f"{where}: the server's certificate is not trusted for this host "
             f"({error.verify_message}): put its authority into {keep}, or name the host as the "
             "certificate does"
         )
         return OnlineError(OnlineReason.DENIED, message)
-    message = f"{where}: the server speaks no TLS that is known: set it up, or {field}.tls"
+    if "PEM" in str(error) or "cadata" in str(error):
+        message = f"the key ca.crt of the Secret {secret} holds no certificate in PEM: correct it"
+        return OnlineError(OnlineReason.DENIED, message)
+    message = f"{where}: the server speaks no TLS that is known: set it up, or {FIELD}.tls"
     return OnlineError(OnlineReason.DENIED, message)
 
 

@@ -9,6 +9,7 @@ from tidemill.api.v1alpha1.dataset_status import DatasetStatus
 from tidemill.api.v1alpha1.describe import Describe
 from tidemill.api.v1alpha1.entity import Entity
 from tidemill.api.v1alpha1.meta import Template
+from tidemill.api.v1alpha1.online_store import FilledStore
 from tidemill.api.v1alpha1.prepare import Prepare
 from tidemill.api.v1alpha1.retention import DeletionPolicy, Retention
 from tidemill.api.v1alpha1.schema import SchemaSpec
@@ -77,6 +78,15 @@ class Refresh(ApiModel):
 class DatasetSpec(ApiModel):
     """What the data set is to be."""
 
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "!has(self.online) || has(self.entity)",
+                "online keeps the newest row of each key: set entity, which says what the key is",
+            )
+        )
+    )
+
     source: Annotated[Source, Field(description="Where the data comes from.")]
     refresh: Annotated[
         Refresh | None, Field(description="How a change of the source is noticed.")
@@ -95,6 +105,13 @@ class DatasetSpec(ApiModel):
         Field(
             description="Makes the Dataset a feature table, which TrainingRuns join by key and "
             "time. Two rows of one key and one time are refused."
+        ),
+    ] = None
+    online: Annotated[
+        FilledStore | None,
+        Field(
+            description="A Redis or Valkey server that is given the newest row of each key, for "
+            "models to look features up. What lies there already stays when this is left out."
         ),
     ] = None
     describe: Annotated[

@@ -1,11 +1,12 @@
 """Where an online store is: the server that keeps the newest features of each key."""
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from tidemill.api.v1alpha1.meta import LocalObjectReference
-from tidemill.api.v1alpha1.types import ApiModel, rule, rules
+from tidemill.api.v1alpha1.types import ApiModel, Digest, Duration, StatusModel, rule, rules
 
 ADDRESS_PATTERN = (
     r"^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+(\.[0-9]+){0,3}\]):[0-9]{1,5}$"
@@ -59,3 +60,63 @@ class OnlineStore(ApiModel):
     def port(self) -> int:
         """Give the port."""
         return int(self.address.rpartition(":")[2])
+
+
+class FilledStore(OnlineStore):
+    """A server that a Dataset's newest rows are written to."""
+
+    ttl: Annotated[
+        Duration | None,
+        Field(
+            examples=["7d"],
+            description="How long after its own timestamp a row is kept there; older ones are not "
+            "written. Default: until a newer version has no row of its key.",
+            json_schema_extra=rules(
+                rule(
+                    "self.matches('[1-9]')",
+                    "ttl keeps nothing: make it longer than 0s, or leave it out",
+                )
+            ),
+        ),
+    ] = None
+
+
+class OnlineStatus(StatusModel):
+    """What the online store holds of the data set, as was last seen, and what is done about it."""
+
+    version: Annotated[
+        Digest | None, Field(description="The version whose newest rows are all there.")
+    ] = None
+    rows: Annotated[int | None, Field(description="How many keys have a row there.")] = None
+    newest_time: Annotated[
+        datetime | None, Field(description="The timestamp of the newest row there.")
+    ] = None
+    materialized_at: Annotated[
+        datetime | None, Field(description="When its rows had all been written.")
+    ] = None
+    next_time: Annotated[
+        datetime | None,
+        Field(description="When a row becomes known that the version holds already."),
+    ] = None
+    reason: Annotated[
+        str, Field(max_length=64, description="Ready, or why not, as a documented reason.")
+    ]
+    message: Annotated[str, Field(max_length=4096, description="Why, in words, and the way out.")]
+    sequence: Annotated[
+        int, Field(description="Number of the last Job; one of a smaller number may not write.")
+    ] = 0
+    goal: Annotated[
+        str | None, Field(max_length=64, description="Hash of what the last Job was to write.")
+    ] = None
+    attempts: Annotated[int, Field(description="How many Jobs were started for it.")] = 0
+    last_failure_time: Annotated[
+        datetime | None, Field(description="When the last of them failed.")
+    ] = None
+    refused: Annotated[
+        bool | None,
+        Field(description="Whether it failed for what no other try mends."),
+    ] = None
+    template: Annotated[
+        str | None,
+        Field(max_length=64, description="Hash of the template it failed with; another is tried."),
+    ] = None

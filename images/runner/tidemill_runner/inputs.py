@@ -351,9 +351,7 @@ def _train(document: Mapping[str, Any]) -> TrainInput:
     dataset = document["dataset"]
     return TrainInput(
         identity=identity(document, "TrainingRun"),
-        dataset=DatasetVersion(
-            dataset["name"], dataset["version"], dataset["manifest"], folder(dataset["cas"])
-        ),
+        dataset=version(dataset, folder(dataset["cas"])),
         training=_training(document["spec"]),
         models=folder(document["models"]),
         image=document.get("image") or "",

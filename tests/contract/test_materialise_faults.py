@@ -1,5 +1,6 @@
 """A materialisation that is killed, overtaken, or meets a store that refuses."""
 
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -21,6 +22,7 @@ from tidemill_runner.failures import Failure
 from tidemill_runner.materialise import Materialise
 
 KEYS = "abcdefgh"
+DOCUMENTATION = Path(__file__).parents[2] / "docs" / "datasets.md"
 
 
 class Killed(BaseException):
@@ -289,6 +291,20 @@ def test_a_user_without_rights(table: OnlineTable) -> None:
     failure = refusal(table)
     assert told(failure) == ("AccessDenied", Exit.USER)
     assert "NOPERM" in failure.message
+
+
+def test_the_rights_that_the_documentation_names_are_enough(table: OnlineTable) -> None:
+    rights = re.search(r"ACL SETUSER features on >… ([^`]+)`", DOCUMENTATION.read_text())
+    assert rights
+    command = ("ACL", "SETUSER", "few", "reset", "on", ">x", *rights[1].split())
+    table.server.client().execute_command(*command)
+    table.login = {"username": "few", "password": "x"}
+    rows = ("a", "2026-01-01T00:00:00Z", 1), ("b", "2026-01-01T00:00:00Z", 2)
+    for some in (rows, rows[1:]):
+        table.fill(table.version(csv("site,ts,load", *some)), ttl=10**15)
+    table.server.client().delete(TABLE.meta)
+    table.fill(table.version(csv("site,ts,load", *rows[:1])), ttl=10**15)
+    assert there(table) == {"a": 1}
 
 
 def test_nobody_there(table: OnlineTable) -> None:

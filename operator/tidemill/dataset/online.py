@@ -169,9 +169,9 @@ class _Case:
 
     def _anew(self, goal: Goal) -> bool:
         """Tell whether what was refused is to be tried again as it is."""
-        refused = self.before.goal == goal.hash and self.before.refused
-        other = refused and self.before.template != template_hash(self.spec)
-        return bool(self.facts.requested or other)
+        if self.before.goal != goal.hash or not self.before.refused:
+            return False
+        return self.facts.requested or self.before.template != template_hash(self.spec)
 
     def _refused(self, reason: Reason, message: str, goal: Goal, attempts: int) -> OnlinePlan:
         status = self._with(

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry
 from tests.unit.children.world import (
     NAMESPACE,
     World,
@@ -18,11 +17,9 @@ from tests.unit.children.world import (
 )
 from tests.unit.dataset.scene import RESULT, SPEC, VERSION, leave_result, process
 
-from tidemill.api.v1alpha1.online_store import FilledStore, OnlineStatus
-from tidemill.dataset.online_metrics import OnlineMetrics
+from tidemill.api.v1alpha1.online_store import FilledStore
 from tidemill.dataset.online_plan import GOAL_ANNOTATION
 from tidemill.dataset.online_probe import OnlineProbe
-from tidemill.engine.key import Key
 from tidemill.kube.resources import JOBS, SECRETS
 from tidemill.store import layout
 from tidemill.store.errors import Unavailable
@@ -396,30 +393,6 @@ async def test_killed_after_any_write(
     expected = await lived(new_world(), server)
     server.meta = None
     assert await lived(new_world(), server, n) == expected
-    assert expected["online"] == {
-        "version": VERSION,
-        "reason": "Ready",
-        "rows": 3,
-        "attempts": 0,
-    }
+    whole = {"version": VERSION, "reason": "Ready", "rows": 3, "attempts": 0}
+    assert expected["online"] == whole
     assert expected["jobs"] == 2
-
-
-def test_metrics_tell_of_the_least_fresh() -> None:
-    registry, now = CollectorRegistry(), 1_000_000.0
-    metrics = OnlineMetrics(registry, lambda: now)
-
-    def value(name: str) -> float | None:
-        return registry.get_sample_value(f"tidemill_online_{name}")
-
-    assert (value("tables"), value("newest_row_age_seconds")) == (0, 0)
-    for name, seconds, reason in (("a", 10, "Ready"), ("b", 30, "AccessDenied")):
-        time = f"1970-01-12T13:{46 - seconds // 60}:{40 - seconds % 60:02d}Z"
-        status = OnlineStatus.model_validate(
-            {"reason": reason, "message": "", "newestTime": time, "materializedAt": time}
-        )
-        metrics.see(Key(KIND, NAMESPACE, name), status)
-    assert (value("tables"), value("tables_behind")) == (2, 1)
-    assert value("newest_row_age_seconds") == value("materialized_age_seconds") == 30
-    metrics.see(Key(KIND, NAMESPACE, "b"), None)
-    assert (value("tables"), value("newest_row_age_seconds")) == (1, 10)

@@ -87,7 +87,9 @@ class OnlineStatus(StatusModel):
     version: Annotated[
         Digest | None, Field(description="The version whose newest rows are all there.")
     ] = None
-    rows: Annotated[int | None, Field(description="How many keys have a row there.")] = None
+    rows: Annotated[
+        int | None, Field(description="How many keys had a row there, when it was written.")
+    ] = None
     newest_time: Annotated[
         datetime | None, Field(description="The timestamp of the newest row there.")
     ] = None

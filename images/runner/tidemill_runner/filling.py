@@ -63,11 +63,14 @@ class Filling:
         database = self.rows.database
         database.execute("CREATE TABLE found (name VARCHAR)")
         database.execute("CREATE TABLE kept (name VARCHAR)")
+        others = False
         async for some in self.writer.names():
+            others = others or bool(some)
             _add(database, "found", some)
         for changes in _packed(self._changes(self.rows.newest.all(database))):
             await self._send(changes)
-            _add(database, "kept", [change.name for change in changes])
+            if others:
+                _add(database, "kept", [change.name for change in changes])
         left = database.execute("SELECT DISTINCT name FROM found ANTI JOIN kept USING (name)")
         while batch := left.fetchmany(BATCH_NAMES):
             await self._send([Change(name) for (name,) in batch])

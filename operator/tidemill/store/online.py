@@ -17,6 +17,9 @@ from typing import Any
 FORMAT = 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_ENCODER = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+)
 
 Value = str | int | float | bool | date | datetime | None
 Stored = str | int | float | bool | None
@@ -211,6 +214,4 @@ def _number(value: Any) -> int | None:  # noqa: ANN401 - as above
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 - any JSON value
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
+    return _ENCODER.encode(value)

@@ -184,6 +184,18 @@ def test_whatever_came_before_the_next_one_ends_right(
     assert table.meta.whole.state == online.State(versions.made[last]["version"], LATE)
 
 
+def in_between(wire: Wire, at: int, act: Callable[[], object]) -> None:
+    """Before a call of this number, let somebody else act."""
+
+    def before(call: int) -> None:
+        if call == at:
+            wire.before = lambda _: None
+            with ThreadPoolExecutor(1) as other:  # a loop of its own
+                other.submit(act).result()
+
+    wire.calls, wire.before = 0, before
+
+
 def test_a_slow_job_of_an_older_version_does_no_harm(
     table: OnlineTable, versions: Versions, wire: Wire
 ) -> None:
@@ -193,15 +205,9 @@ def test_a_slow_job_of_an_older_version_does_no_harm(
         slow = table.job(versions.made[1])
         newer = table.job(versions.made[2])
 
-        def overtake(call: int, at: int = at, newer: Materialise = newer) -> None:
-            if call == at:
-                wire.before = lambda _: None
-                with ThreadPoolExecutor(1) as other:  # a loop of its own
-                    other.submit(newer.run).result()
-
-        wire.calls, wire.before = 0, overtake
+        in_between(wire, at, newer.run)
         result = slow.run()
-        if wire.before is overtake:
+        if wire.calls < at:
             assert at > 5
             return  # it had ended by then
         if at > 1:
@@ -235,6 +241,38 @@ def test_a_store_that_is_emptied_in_between_is_not_taken_for_whole(
         table.fill(versions.made[1])
         assert there(table) == VALUES[1]
     assert emptied > 2
+
+
+def test_an_older_job_that_ends_while_a_newer_one_begins_is_built_upon(
+    table: OnlineTable, versions: Versions, wire: Wire
+) -> None:
+    for at in (1, 2, 3):
+        table.server.client().flushall()
+        table.fill(versions.made[0])
+        older, newer = table.job(versions.made[1]), table.job(versions.made[2])
+        in_between(wire, at, older.run)
+        newer.run()
+        assert there(table) == VALUES[2]
+
+
+def test_an_older_job_that_finds_an_emptied_store_is_not_written_over(
+    table: OnlineTable, versions: Versions, wire: Wire
+) -> None:
+    for at in range(4, 8):
+        table.server.client().flushall()
+        table.fill(versions.made[0])
+        older, newer = table.job(versions.made[1]), table.job(versions.made[2])
+
+        def lose(older: Materialise = older) -> None:
+            table.server.client().flushall()
+            older.run()
+
+        in_between(wire, at, lose)
+        with pytest.raises(Failure, match="was emptied"):
+            newer.run()
+        assert there(table) == VALUES[1]
+        assert table.meta.whole is not None
+        assert table.meta.whole.state.version == versions.made[1]["version"]
 
 
 def test_a_store_that_is_emptied_in_between_is_told(

@@ -184,6 +184,22 @@ def test_whatever_came_before_the_next_one_ends_right(
     assert table.meta.whole.state == online.State(versions.made[last]["version"], LATE)
 
 
+def test_killed_twice_at_different_versions(
+    table: OnlineTable, versions: Versions, wire: Wire
+) -> None:
+    """What the second leaves is neither the first one's nor what was there before."""
+    at, died = 3, True
+    while died:
+        at += 1
+        table.server.client().flushall()
+        table.fill(versions.made[0])
+        assert killed(wire, table.job(versions.made[1]), 5)
+        died = killed(wire, table.job(versions.made[2]), at)
+        table.fill(versions.made[1])
+        assert there(table) == VALUES[1], at
+    assert at > 8
+
+
 def in_between(wire: Wire, at: int, act: Callable[[], object]) -> None:
     """Before a call of this number, let somebody else act."""
 

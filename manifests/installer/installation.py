@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from . import images, rights, store
+from . import definitions, images, rights, store
 from .failure import InstallError
 from .kubectl import Kubectl
 from .options import ROOT, Options
@@ -27,8 +27,7 @@ class Installation:
         """Install; what is right already stays as it is."""
         self._check_namespaces()
         with step("definitions of the kinds", about=3):
-            self.kubectl.apply_files(CRDS)
-            self.kubectl.run("wait", "--for=condition=Established", "-f", str(CRDS), self._limit)
+            definitions.establish(self.kubectl, CRDS, self.options.timeout)
         with step("namespace, store and operator: applied", about=5):
             self.kubectl.apply_folder(self.renderer.foundation(self.place))
             self._apply_store()

@@ -15,6 +15,9 @@ WHOLE = "rowCount, freshness and leakage hold or do not: they take no maxViolati
 VERSION = "version names what is compared with: it is needed with against: Version and only there"
 REFERENCES = "references and columns differ in number: name one for each, in the same order"
 INPUT = "an input may not be named source: that is the table of spec.source"
+PREPARED = "exactly one way must be set: sql or container"
+IMAGE = "image must be named by digest (name@sha256:…): the version says what made it"
+OWN_NAME = "names that begin with TIDEMILL_ are set by Tidemill: take another"
 THRESHOLD = "threshold is below 0.5: so much any good feature tells"
 DIGEST = "sha256:" + "0" * 64
 OTHER = {"name": "other"}
@@ -25,6 +28,7 @@ SQL = {
     "query": "SELECT 1 AS a",
     "credentialsRef": {"name": "db-reader"},
 }
+BY_DIGEST = f"registry.example:5000/team/clean:1@{DIGEST}"
 PVC = {"claimName": "deliveries", "format": "CSV"}
 ENFORCE = "mode Enforce needs columns: with none declared all data would be refused"
 GAPS = "maxNullFraction allows gaps that nullable: false forbids: leave one of them out"
@@ -33,6 +37,10 @@ BOUNDS = "min, max or both must be set"
 EFFECT = "effect is below 0.1: so little is not told from nothing"
 COUNTS = "min is above max: no number of rows could be both"
 POLLED = "schedule says when the source is looked at, pollInterval how often: leave one of them out"
+PIN = (
+    "pin None leaves the data where they are, and what source gives cannot be read again: use "
+    "source.s3, set prepare, or leave pin out"
+)
 ZONE = "timeZone is where the times of schedule are: set schedule, or leave timeZone out"
 ENTITY = {"key": ["site"], "timestamp": "ts"}
 ONLINE = {"address": "redis.example.org:6379", "credentialsRef": {"name": "redis-login"}}
@@ -55,6 +63,10 @@ def check(**asked: Any) -> dict[str, Any]:
     return {"checks": [{"name": "x", **asked}]}
 
 
+def container(image: str = BY_DIGEST, **more: Any) -> dict[str, Any]:
+    return {"prepare": {"container": {"image": image, **more}}}
+
+
 def column(**asked: Any) -> dict[str, Any]:
     return {"schema": {"columns": [{"name": "a", **asked}]}}
 
@@ -67,6 +79,18 @@ RULES = [
         "retention of everything",
     ),
     case({}, {"source": {}}, SOURCE, "no source"),
+    case(
+        {"pin": "None"},
+        {"source": {"sql": SQL}, "pin": "None"},
+        PIN,
+        "rows of a database left where they are",
+    ),
+    case(
+        {"source": {"sql": SQL}, "pin": "None", "prepare": {"sql": "SELECT 1 AS a"}},
+        {**inline("a\n1\n"), "pin": "None"},
+        PIN,
+        "what a query makes is kept",
+    ),
     case(
         inline("a\n1\n"),
         {"source.inline": {"format": "CSV", "data": "a\n1\n"}},
@@ -202,6 +226,30 @@ RULES = [
         {"prepare": {"sql": "SELECT 1", "inputs": [{"name": "source", "dataset": OTHER}]}},
         INPUT,
         "an input named source",
+    ),
+    case(container(), {"prepare": {"deadline": "1m"}}, PREPARED, "neither query nor container"),
+    case(
+        {"prepare": {"sql": "SELECT 1"}},
+        {"prepare": {"sql": "SELECT 1", **container()["prepare"]}},
+        PREPARED,
+        "query and container",
+    ),
+    *(
+        case(container(command=["a"], args=["b"], format="CSV"), container(bad), IMAGE, name)
+        for name, bad in {
+            "an image by its tag": "registry.example/clean:1",
+            "an image by its name": "clean",
+            "an image by a digest cut short": BY_DIGEST[:-1],
+            "an image of another algorithm": BY_DIGEST.replace("sha256", "sha512"),
+            "an image by two digests": f"{BY_DIGEST}@{DIGEST}",
+            "a digest alone": f"@{DIGEST}",
+        }.items()
+    ),
+    case(
+        container(env=[{"name": "YEAR", "value": "2026"}]),
+        container(env=[{"name": "TIDEMILL_IN", "value": "/"}]),
+        OWN_NAME,
+        "a variable of Tidemill's",
     ),
     case(
         {"entity": {"key": ["site", "part"], "timestamp": "ts"}},

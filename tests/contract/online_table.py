@@ -12,6 +12,7 @@ from tests.unit.runner.workshop import NOW, Workshop
 
 from tidemill.store import layout, online
 from tidemill.store.online_server import OnlineLogin
+from tidemill_runner import document as documents
 from tidemill_runner import inputs
 from tidemill_runner.database import Limits
 from tidemill_runner.materialise import Materialise
@@ -64,7 +65,7 @@ class OnlineTable:
         document = self.document(version, at, **changes)
         folder = self._new()
         (folder / "input.json").write_text(json.dumps(document))
-        parsed = cast("MaterialiseInput", inputs.load(folder / "input.json", "materialise"))
+        parsed = cast("MaterialiseInput", documents.load(folder / "input.json", "materialise"))
         progress = Progress(Subject("Dataset", "ns", "power", "u-1"), None)
         return Materialise(
             parsed,

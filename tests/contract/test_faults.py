@@ -141,4 +141,4 @@ def upload(config: StoreConfig, path: Path) -> int | None:
     with Storage(config) as storage:
         storage.upload(path, "models/a")
         storage.create("models/b", b"x")
-        return storage.size_of("models/a")
+        return storage.sizes_of(["models/a"])["models/a"]

@@ -11,7 +11,7 @@ from tidemill_runner.storage import Storage
 AWAY_SECONDS = 15.0
 OPERATIONS: dict[str, Callable[[Storage, Path], object]] = {
     "get": lambda store, _: store.get("a", 100),
-    "head": lambda store, _: store.size_of("b"),
+    "head": lambda store, _: store.sizes_of(["b"]),
     "list": lambda store, _: store.list(""),
     "put": lambda store, _: store.put("c", b"c"),
     "create": lambda store, _: store.create("d", b"d"),

@@ -298,7 +298,7 @@ def test_large_files_pass_when_it_passes(
     storage.download("faults/down", tmp_path / "copy")
     assert (tmp_path / "copy").read_bytes() == DATA
     storage.upload(tmp_path / "file", "faults/up")
-    assert storage.size_of("faults/up") == len(DATA)
+    assert storage.sizes_of(["faults/up"]) == {"faults/up": len(DATA)}
 
 
 @pytest.mark.parametrize(

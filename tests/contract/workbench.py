@@ -31,6 +31,7 @@ class Outcome:
     exit: Exit
     termination: dict[str, Any]
     result: dict[str, Any]
+    output: str = ""
 
     @property
     def reason(self) -> str:
@@ -74,7 +75,11 @@ class Workbench:
             return listing.fingerprint(storage.list(self.prefix), self.prefix)
 
     def ingest(self, file_format: str = "CSV", **changes: Any) -> Outcome:
-        document = {
+        return self.run("ingest", self.asked(file_format, **changes))
+
+    def asked(self, file_format: str = "CSV", **changes: Any) -> dict[str, Any]:
+        """The input document of an ingest."""
+        return {
             **self._common("ingest"),
             "source": {
                 "endpoint": self.server.config.endpoint,
@@ -89,7 +94,6 @@ class Workbench:
             "cas": layout.cas_prefix(NAMESPACE),
             **changes,
         }
-        return self.run("ingest", document)
 
     def train(self, ingested: dict[str, Any], spec: dict[str, Any], **changes: Any) -> Outcome:
         document = {
@@ -115,7 +119,7 @@ class Workbench:
     def outcome(self, code: Exit, document: dict[str, Any], paths: Paths) -> Outcome:
         termination = json.loads(paths.termination.read_bytes())
         result = self.read(f"{document['output']}result.json") if code is Exit.OK else b"{}"
-        return Outcome(code, termination, json.loads(result))
+        return Outcome(code, termination, json.loads(result), document["output"])
 
     def read(self, key: str) -> bytes:
         with Storage(self.server.config) as storage:
@@ -123,7 +127,7 @@ class Workbench:
 
     def mount(self, document: dict[str, Any]) -> Paths:
         pod = self.folder / f"pod-{next(_numbers)}"
-        for name in ("store", "source", "scratch"):
+        for name in ("store", "source", "scratch", "in", "out", "state"):
             (pod / name).mkdir(parents=True)
         for name, value in (self.config or self.server.config).to_values().items():
             (pod / "store" / name).write_text(value)
@@ -141,6 +145,8 @@ class Workbench:
             scratch=pod / "scratch",
             token=pod / "token",
             termination=pod / "termination-log",
+            work=pod,
+            state=pod / "state",
         )
 
     def _common(self, verb: str) -> dict[str, Any]:

@@ -26,6 +26,8 @@ def test_two_datasets_are_joined_and_a_new_version_of_one_makes_a_new_one(world:
     assert_waits(world, "Dataset", "joined", "WaitingForDataset", tells)
     world.apply("Dataset", "sites", inline(SITES))
     first = world.wait_ready("Dataset", "joined")["status"]
+    sites = world.read("Dataset", "sites")["status"]["version"]
+    assert first["inputs"] == [{"name": "sites", "dataset": "sites", "version": sites}]
     assert (first["rows"], [c["name"] for c in first["columns"]]) == (40, ["load", "area"])
 
     world.apply("Dataset", "sites", inline("site,area\na,10\n"))

@@ -1,4 +1,4 @@
-"""`python -m tidemill_runner ingest|train|materialise`: the entry point of the runner's image."""
+"""`python -m tidemill_runner VERB`: the entry point of the runner's image."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ from tidemill_runner import threads
 from tidemill_runner.exits import Exit
 from tidemill_runner.paths import Paths
 
-VERBS = ("ingest", "train", "materialise")
+VERBS = ("ingest", "collect", "conclude", "train", "materialise")
 USAGE = f"usage: python -m tidemill_runner {'|'.join(VERBS)}"
 
 

@@ -5,8 +5,10 @@ rows have been staged: only when all are read is it known which types the column
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,6 +24,10 @@ from tidemill_runner.sources import Origin
 from tidemill_runner.staging import Staging
 from tidemill_runner.storage import Storage
 
+# What is waited for is mostly the network; memory and scratch space hold a group at a time.
+AT_ONCE = 8
+GROUP = 64
+GROUP_BYTES = 16 * 1024 * 1024
 log = logging.getLogger(__name__)
 Seen = Callable[[int], None]
 
@@ -44,9 +50,9 @@ class Collected:
     rows: int
     files: tuple[File, ...]
 
-    def stage(self, folder: Path, seen: Seen) -> list[Path]:
+    def stage(self, folder: Path, seen: Seen, *, placed: bool = True) -> list[Path]:
         """Write the rows as typed files and drop the objects; `seen` is told bytes."""
-        with Staging(folder) as rows:
+        with Staging(folder, placed=placed) as rows:
             for file in self.files:
                 size = file.path.stat().st_size
                 rows.add(file.key, self._rows(file))
@@ -59,9 +65,9 @@ class Collected:
 
 
 class Collector:
-    """Takes objects one by one into a store and a folder."""
+    """Takes objects one by one into a folder and, where there is one, a store."""
 
-    def __init__(self, store: Storage, cas: str, folder: Path, delivery: Delivery) -> None:
+    def __init__(self, store: Storage | None, cas: str, folder: Path, delivery: Delivery) -> None:
         self._store = store
         self._cas = cas
         self._folder = folder
@@ -71,24 +77,24 @@ class Collector:
         self._files: list[File] = []
         self._rows = 0
 
-    def fetch(self, origin: Origin, info: ObjectInfo, seen: Seen) -> None:
-        """Copy an object of a source; raises Failure."""
-        path = self._path()
-        digest = origin.fetch(info, path, seen)
-        key = info.key.removeprefix(self._delivery.prefix) or info.key
-        found, rows = tables.inspect(path, info.key, self._delivery)
-        size = path.stat().st_size
-        self._take(File(key, path), found, rows)
-        self._keep(path, digest)
-        self._entries.append(Entry(key, digest, size, info.version or info.etag or None))
-        log.info("%s: %d rows, %d bytes, %s", info.key, rows, size, digest)
+    def fetch(self, origin: Origin, infos: Iterable[ObjectInfo], seen: Seen) -> None:
+        """Copy the objects of a source, small ones some at a time; raises Failure."""
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="object") as threads:
+            for group in _groups(infos):
+                paths = [self._folder / f"{len(self._files) + n:06d}" for n in range(len(group))]
+                run = threads.map if len(group) > 1 else map
+                digests = list(run(partial(origin.fetch, seen=seen), group, paths))
+                for info, path, digest in zip(group, paths, digests, strict=True):
+                    self._fetched(info, path, digest)
+                self._keep(dict(zip(digests, paths, strict=True)), threads)
 
     def add(self, path: Path, key: str, digest: str) -> None:
         """Take a file that was made here."""
         found, rows = tables.inspect(path, key, self._delivery)
         self._take(File(key, path), found, rows)
-        self._keep(path, digest)
         self._entries.append(Entry(key, digest, path.stat().st_size))
+        with ThreadPoolExecutor(1, thread_name_prefix="object") as threads:
+            self._keep({digest: path}, threads)
 
     def collected(self, where: str) -> Collected:
         """All that was taken; raises Failure where it is nothing."""
@@ -100,15 +106,37 @@ class Collector:
             self._delivery.format, schema, tuple(self._entries), self._rows, tuple(self._files)
         )
 
-    def _path(self) -> Path:
-        return self._folder / f"{len(self._files):06d}"
+    def _fetched(self, info: ObjectInfo, path: Path, digest: str) -> None:
+        key = info.key.removeprefix(self._delivery.prefix) or info.key
+        found, rows = tables.inspect(path, info.key, self._delivery)
+        size = path.stat().st_size
+        self._take(File(key, path), found, rows)
+        self._entries.append(Entry(key, digest, size, info.version or info.etag or None))
+        log.info("%s: %d rows, %d bytes, %s", info.key, rows, size, digest)
 
     def _take(self, file: File, found: Found, rows: int) -> None:
         self._merger.add(found)
         self._files.append(file)
         self._rows += rows
 
-    def _keep(self, path: Path, digest: str) -> None:
-        key = layout.cas_key(self._cas, digest)
-        if self._store.size_of(key) != path.stat().st_size:
-            self._store.upload(path, key)
+    def _keep(self, files: Mapping[str, Path], threads: Executor) -> None:
+        """Copy files under their digests, but for those that are there already."""
+        if self._store is None:
+            return
+        wanted = {layout.cas_key(self._cas, digest): path for digest, path in files.items()}
+        sizes = self._store.sizes_of(wanted)
+        absent = [key for key, path in wanted.items() if sizes[key] != path.stat().st_size]
+        list(threads.map(self._store.upload, [wanted[key] for key in absent], absent))
+
+
+def _groups(infos: Iterable[ObjectInfo]) -> Iterator[list[ObjectInfo]]:
+    """Objects in their order, together as long as they are small: a large one comes alone."""
+    group: list[ObjectInfo] = []
+    for info in infos:
+        full = len(group) == GROUP or sum(one.size for one in group) + info.size > GROUP_BYTES
+        if group and full:
+            yield group
+            group = []
+        group.append(info)
+    if group:
+        yield group

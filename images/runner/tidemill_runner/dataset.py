@@ -9,13 +9,14 @@ import pyarrow as pa
 
 from tidemill.store import digests, errors, layout
 from tidemill.store import manifest as manifests
-from tidemill.store.manifest import Entry, Manifest
+from tidemill.store.manifest import Entry, Manifest, Place
 from tidemill_runner import schema as schemas
 from tidemill_runner import tables
 from tidemill_runner.failures import Failure
 from tidemill_runner.inputs import DatasetVersion
 from tidemill_runner.schema import Schema
 from tidemill_runner.storage import Storage
+from tidemill_runner.uncopied import Uncopied
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ class Version:
     def __init__(self, storage: Storage, wanted: DatasetVersion) -> None:
         self._storage = storage
         self._wanted = wanted
+        self._elsewhere: Uncopied | None = None
         self.manifest = self._load_manifest()
         self.schema = self._load_schema()
 
@@ -56,7 +58,10 @@ class Version:
         return Rows(pa.Table.from_batches(batches), tuple(starts))
 
     def fetch(self, entry: Entry, path: Path, seen: Callable[[int], None]) -> None:
-        """Copy an object to a file; raises DatasetCorrupt unless every byte is as it was."""
+        """Copy an object to a file; raises Failure unless every byte is as it was."""
+        if self.manifest.place is not None:
+            self._uncopied(self.manifest.place).fetch(entry, path, seen)
+            return
         key = layout.cas_key(self._wanted.cas, entry.digest)
         try:
             hasher = self._storage.download(key, path, seen=seen)
@@ -64,6 +69,11 @@ class Version:
             raise _corrupt(f"{entry.key} ({key}) is gone") from None
         if hasher.digest != entry.digest:
             raise _corrupt(f"{entry.key} ({key}) has digest {hasher.digest}")
+
+    def _uncopied(self, place: Place) -> Uncopied:
+        if self._elsewhere is None:
+            self._elsewhere = Uncopied(place, self._wanted, self._storage.config.ca_file)
+        return self._elsewhere
 
     def _object(
         self, entry: Entry, names: list[str], scratch: Path, seen: Callable[[int], None]

@@ -37,6 +37,7 @@ EXITS: dict[str, Exit] = {
     "MalformedFile": Exit.DATA,
     "SchemasDiffer": Exit.DATA,
     "SourceMissing": Exit.USER,
+    "SourceMutated": Exit.DATA,
     "AddressForbidden": Exit.USER,
     "QueryInvalid": Exit.USER,
     "DigestMismatch": Exit.DATA,

@@ -1,26 +1,23 @@
-"""The input document of a run, checked once and then typed.
+"""What runs are told to do: the parts of their input documents, typed.
 
 The operator writes it from a spec that the API server has validated, so a document of the wrong
 shape is a fault of ours; only values that no schema can judge are the user's.
 """
 
 import base64
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tidemill.store.addresses import AllowedNetworks
 from tidemill.store.database_addresses import DatabaseAddresses
 from tidemill.store.postgres import Server
+from tidemill_runner.container import Container
 from tidemill_runner.failures import Failure
 from tidemill_runner.files.delivery import Delivery
 from tidemill_runner.files.dialect import OPEN, Dialect, declared
-
-if TYPE_CHECKING:
-    from tidemill_runner.online_input import MaterialiseInput
 
 API_VERSION = "runner.tidemill.dev/v1"
 TASKS = ("Classification", "Regression")
@@ -97,12 +94,13 @@ class PvcSource:
 
 @dataclass(frozen=True)
 class DatasetVersion:
-    """A version of a Dataset, and where it lies."""
+    """A version of a Dataset; `keys` is a folder, for the source of objects not copied."""
 
     name: str
     version: str
     manifest: str
     cas: str
+    keys: Path | None = None
 
 
 Source = S3Source | InlineSource | HttpSource | SqlSource | PvcSource | DatasetVersion
@@ -110,14 +108,15 @@ Source = S3Source | InlineSource | HttpSource | SqlSource | PvcSource | DatasetV
 
 @dataclass(frozen=True)
 class Prepare:
-    """A query between source and version, and for how many seconds it may run.
+    """A query or a container between source and version, and for how many seconds it may run.
 
     `inputs` are versions of other Datasets, by the names of the tables that they are in it.
     """
 
-    sql: str
+    sql: str | None
     seconds: float
     inputs: Mapping[str, DatasetVersion] = field(default_factory=dict)
+    container: Container | None = None
 
 
 @dataclass(frozen=True)
@@ -136,6 +135,7 @@ class IngestInput:
     checks: tuple[Mapping[str, Any], ...] = ()
     describe: Mapping[str, Any] = field(default_factory=dict)
     entity: Mapping[str, Any] = field(default_factory=dict)
+    copies: bool = True
 
     @property
     def on_change(self) -> str:
@@ -211,27 +211,6 @@ class TrainInput:
     join: Join | None = None
 
 
-def load(path: Path, verb: str) -> "IngestInput | TrainInput | MaterialiseInput":
-    """Read the document of a run; raises Failure."""
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        if document["apiVersion"] != API_VERSION or document["verb"] != verb:
-            raise Failure(
-                "InternalError",
-                f"the input is for {document['apiVersion']} {document['verb']}, "
-                f"this is {API_VERSION} {verb}",
-            )
-        if verb == "materialise":
-            from tidemill_runner import online_input  # noqa: PLC0415 - it reads parts as we do
-
-            return online_input.read(document)
-        return _ingest(document) if verb == "ingest" else _train(document)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
-        raise Failure(
-            "InternalError", f"the input document is malformed: {type(error).__name__}: {error}"
-        ) from None
-
-
 def identity(document: Mapping[str, Any], kind: str) -> Identity:
     progress = document.get("progress") or {}
     return Identity(
@@ -248,7 +227,7 @@ def folder(prefix: str) -> str:
     return prefix if prefix.endswith("/") else f"{prefix}/"
 
 
-def _ingest(document: Mapping[str, Any]) -> IngestInput:
+def ingest(document: Mapping[str, Any]) -> IngestInput:
     cas = folder(document["cas"])
     return IngestInput(
         identity=identity(document, "Dataset"),
@@ -263,6 +242,7 @@ def _ingest(document: Mapping[str, Any]) -> IngestInput:
         checks=tuple(document.get("checks") or ()),
         describe=document.get("describe") or {},
         entity=document.get("entity") or {},
+        copies=document.get("copies") is not False,
     )
 
 
@@ -270,12 +250,14 @@ def _prepare(prepare: Mapping[str, Any] | None, cas: str) -> Prepare | None:
     if not prepare:
         return None
     inputs = {one["name"]: version(one["dataset"], cas) for one in prepare.get("inputs") or ()}
-    return Prepare(prepare["sql"], float(prepare["seconds"]), inputs)
+    made_by = Container.of(prepare["container"]) if "container" in prepare else None
+    return Prepare(None if made_by else prepare["sql"], float(prepare["seconds"]), inputs, made_by)
 
 
 def version(dataset: Mapping[str, Any], cas: str) -> DatasetVersion:
     """A version of another Dataset, as the operator has found it."""
-    return DatasetVersion(dataset["name"], dataset["version"], dataset["manifest"], cas)
+    keys = Path(dataset["keys"]) if dataset.get("keys") else None
+    return DatasetVersion(dataset["name"], dataset["version"], dataset["manifest"], cas, keys)
 
 
 def _source(source: Mapping[str, Any], cas: str) -> Source:
@@ -347,7 +329,7 @@ def _delivery(source: Mapping[str, Any]) -> Delivery:
     )
 
 
-def _train(document: Mapping[str, Any]) -> TrainInput:
+def train(document: Mapping[str, Any]) -> TrainInput:
     dataset = document["dataset"]
     return TrainInput(
         identity=identity(document, "TrainingRun"),

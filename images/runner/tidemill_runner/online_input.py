@@ -1,7 +1,7 @@
 """What a materialisation is to do, read from its input document."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tidemill.store import layout
@@ -39,11 +39,11 @@ class MaterialiseInput:
     def other(self, version: str) -> DatasetVersion:
         """Another version of the same Dataset."""
         manifest = layout.manifest_key(self.identity.namespace, self.identity.name, version)
-        return DatasetVersion(self.identity.name, version, manifest, self.version.cas)
+        return replace(self.version, version=version, manifest=manifest)
 
 
 def read(document: Mapping[str, Any]) -> MaterialiseInput:
-    """Read it; raises what `inputs.load` translates."""
+    """Read it; raises what `document.load` translates."""
     server, entity = document["server"], document["entity"]
     allowed = AllowedNetworks.parse(server.get("allowedNetworks") or ())
     ttl = document.get("ttl")

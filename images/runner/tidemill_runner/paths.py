@@ -15,6 +15,8 @@ class Paths:
     scratch: Path
     token: Path
     termination: Path
+    work: Path
+    state: Path
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Paths":
@@ -28,4 +30,6 @@ class Paths:
             scratch=path("SCRATCH", "/scratch"),
             token=path("TOKEN", "/var/run/tidemill/token"),
             termination=path("TERMINATION", "/dev/termination-log"),
+            work=path("WORK", "/tidemill"),
+            state=path("STATE", "/state"),
         )

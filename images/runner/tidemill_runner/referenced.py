@@ -46,16 +46,25 @@ class Referenced:
             log.info("version %s of Dataset %s staged", wanted.version, wanted.name)
         return self._staged[wanted.version, chosen]
 
+    def lay_out(self, wanted: DatasetVersion, folder: Path) -> Staging:
+        """Write all rows into a folder of somebody else's, without their places."""
+        names = tuple(self.schema(wanted).names())
+        return self._write(self._version(wanted), names, Staging(folder, placed=False))
+
     def _stage(self, version: Version, names: tuple[str, ...]) -> list[Path]:
         folder = self.folder / str(len(self._staged))
         folder.mkdir(parents=True)
-        with Staging(folder) as rows:
+        return self._write(version, names, Staging(folder)).files
+
+    def _write(self, version: Version, names: tuple[str, ...], into: Staging) -> Staging:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / "object"
+        with into as rows:
             for entry in version.manifest.entries:
-                path = folder / "object"
                 version.fetch(entry, path, lambda _: None)
                 rows.add(entry.key, _batches(version, entry, path, names))
                 path.unlink()
-        return rows.files
+        return rows
 
     def _version(self, wanted: DatasetVersion) -> Version:
         if wanted.version not in self._open:

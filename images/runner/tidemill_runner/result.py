@@ -12,6 +12,8 @@ from tidemill_runner.inputs import API_VERSION
 
 RESULT = "result.json"
 LOG = "log.gz"
+# Of the first of two processes: the other one's is the run's.
+FIRST_LOG = "collect-log.gz"
 # The kubelet cuts at 4096 bytes; a document cut in the middle could not be read.
 MAX_TERMINATION = 4000
 

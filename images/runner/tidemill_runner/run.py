@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from tidemill.store.config import StoreConfig
 from tidemill.store.errors import StoreError
-from tidemill_runner import inputs, progress, result, sources, threads
+from tidemill_runner import document as documents
+from tidemill_runner import progress, result, sources, threads
 from tidemill_runner.exits import Exit
 from tidemill_runner.failures import translate
 from tidemill_runner.inputs import IngestInput, TrainInput
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from tidemill_runner.online_input import MaterialiseInput
 
 log = logging.getLogger(__name__)
+# Verbs that do a part of what their input document asks for.
+PARTS = {"collect": "ingest", "conclude": "ingest"}
 
 
 @dataclass(frozen=True)
@@ -51,33 +54,43 @@ class Run:
         storage: Storage | None = None
         output = ""
         try:
-            document = inputs.load(self.paths.input, self.verb)
+            document = documents.load(self.paths.input, self._asked)
             output = document.identity.output
             storage = Storage(StoreConfig.from_dirs(self.paths.store))
             body = self._work(document, storage, scratch)
-            data, digest = result.document(self.verb, body, started, self.now())
-            storage.put(f"{output}{result.LOG}", journal.compressed())
-            storage.put(f"{output}{result.RESULT}", data)
-            result.succeeded(self.paths.termination, digest)
+            storage.put(f"{output}{self._log}", journal.compressed())
+            if body is not None:
+                data, digest = result.document(self._asked, body, started, self.now())
+                storage.put(f"{output}{result.RESULT}", data)
+                result.succeeded(self.paths.termination, digest)
         except Exception as error:
             failure = translate(error)
             # A traceback is for those who mend the runner, not for who mends a spec.
             trace = failure.exit_code is Exit.BUG
             log.log(logging.ERROR, "%s: %s", failure.reason, failure.message, exc_info=trace)
             result.failed(self.paths.termination, failure, journal.last())
-            _keep_log(storage, output, journal)
+            _keep_log(storage, f"{output}{self._log}" if output else "", journal)
             return failure.exit_code
         finally:
             if storage is not None:
                 storage.close()
         return Exit.OK
 
+    @property
+    def _asked(self) -> str:
+        """The verb of the input document."""
+        return PARTS.get(self.verb, self.verb)
+
+    @property
+    def _log(self) -> str:
+        return result.FIRST_LOG if self.verb == "collect" else result.LOG
+
     def _work(
         self,
         document: "IngestInput | TrainInput | MaterialiseInput",
         storage: Storage,
         scratch: Path,
-    ) -> dict[str, Any]:
+    ) -> dict[str, Any] | None:
         identity = document.identity
         subject = Subject(identity.kind, identity.namespace, identity.name, identity.uid)
         send = progress.sender(identity.progress_url, self.paths.token)
@@ -93,13 +106,23 @@ class Run:
 
     def _ingest(
         self, document: IngestInput, storage: Storage, scratch: Path, reports: Progress
-    ) -> dict[str, Any]:
+    ) -> dict[str, Any] | None:
+        from tidemill_runner import halves  # noqa: PLC0415
+        from tidemill_runner.container import Work  # noqa: PLC0415
         from tidemill_runner.database import Limits, memory_for_database  # noqa: PLC0415
         from tidemill_runner.ingest import Ingest  # noqa: PLC0415
+        from tidemill_runner.workplace import Workplace  # noqa: PLC0415
 
         limits = Limits(memory_for_database(), threads.cpu_limit())
+        place = Workplace(document, storage, scratch, reports, limits, self.now)
+        work = Work(self.paths.work / "in", self.paths.work / "out", self.paths.state)
+        if self.verb == "conclude":
+            return halves.conclude(place, work)
         with sources.opened(document, storage, self.paths.source) as origin:
-            return Ingest(document, origin, storage, scratch, reports, limits, self.now).run()
+            if self.verb != "collect":
+                return Ingest(place, origin).run()
+            halves.collect(place, origin, work)
+            return None
 
     def _materialise(
         self, document: "MaterialiseInput", storage: Storage, scratch: Path, reports: Progress
@@ -113,10 +136,10 @@ class Run:
         return Materialise(document, login, storage, scratch, reports, limits, self.now).run()
 
 
-def _keep_log(storage: Storage | None, output: str, journal: Journal) -> None:
-    if storage is None or not output:
+def _keep_log(storage: Storage | None, key: str, journal: Journal) -> None:
+    if storage is None or not key:
         return
     try:
-        storage.put(f"{output}{result.LOG}", journal.compressed())
+        storage.put(key, journal.compressed())
     except StoreError as error:
         log.warning("the log could not be kept: %s", error)

@@ -27,10 +27,15 @@ _PLACES = [
 
 
 class Staging:
-    """Files being written; use as a context, then see `files`."""
+    """Files being written; use as a context, then see `files`.
 
-    def __init__(self, folder: Path) -> None:
+    Without places they are for somebody else's code, in a compression that all readers know.
+    """
+
+    def __init__(self, folder: Path, *, placed: bool = True) -> None:
         self.folder = folder
+        self.rows = 0
+        self._placed = placed
         self.files: list[Path] = []
         self._writer: pq.ParquetWriter | None = None
         self._rows = 0
@@ -45,9 +50,10 @@ class Staging:
         """Write the rows of one object; all batches of all objects have one schema."""
         row = 1
         for batch in batches:
-            placed = _placed(batch, key, row)
-            self._file(placed.schema).write_batch(placed)
+            written = _placed(batch, key, row) if self._placed else batch
+            self._file(written.schema).write_batch(written)
             row += batch.num_rows
+            self.rows += batch.num_rows
             self._rows += batch.num_rows
 
     def _file(self, schema: pa.Schema) -> pq.ParquetWriter:
@@ -55,7 +61,8 @@ class Staging:
             self._close()
             path = self.folder / f"{len(self.files):05d}.parquet"
             self.files.append(path)
-            self._writer = pq.ParquetWriter(path, schema, compression="lz4")
+            compression = "lz4" if self._placed else "snappy"
+            self._writer = pq.ParquetWriter(path, schema, compression=compression)
             self._rows = 0
         return self._writer
 

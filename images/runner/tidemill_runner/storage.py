@@ -8,7 +8,7 @@ import asyncio
 import io
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -27,6 +27,7 @@ BLOCK = 1024 * 1024
 # A file is sent in parts, some at once, each of them in memory; S3 takes ten thousand of a file.
 PART = 16 * 1024 * 1024
 PARTS_AT_ONCE = 3
+CONNECTIONS = 8
 MOST_PARTS = 9000
 ATTEMPTS = 4
 # A store that restarts is back within a minute. The pauses between tries are drawn at random and
@@ -91,20 +92,28 @@ class Storage:
     def put(self, key: str, data: bytes) -> None:
         self._runner.run(self._objects.put(key, data))
 
-    def create(self, key: str, data: bytes) -> None:
-        """Write once; what is there already under a key made of its content is the same."""
+    def create(self, key: str, data: bytes) -> bool:
+        """Write once; False where there is one, under a key made of its content the same."""
         try:
             self._runner.run(self._objects.put(key, data, create=True))
         except errors.AlreadyExists:
-            return
+            return False
+        return True
 
     def list(self, prefix: str) -> list[ObjectInfo]:
         return self._runner.run(self._objects.list(prefix))
 
-    def size_of(self, key: str) -> int | None:
-        """The size of an object, None where there is none."""
+    def sizes_of(self, keys: Iterable[str]) -> dict[str, int | None]:
+        """The sizes of objects by their keys, None where there is none."""
+        return self._runner.run(self._sizes_of(tuple(keys)))
+
+    async def _sizes_of(self, keys: Sequence[str]) -> dict[str, int | None]:
+        found = await asyncio.gather(*map(self._size_of, keys))
+        return dict(zip(keys, found, strict=True))
+
+    async def _size_of(self, key: str) -> int | None:
         try:
-            return self._runner.run(self._objects.head(key)).size
+            return (await self._objects.head(key)).size
         except errors.NotFound:
             return None
 
@@ -188,7 +197,7 @@ def _translate(error: Exception, where: str) -> errors.StoreError:
 def _minio(config: StoreConfig, patience: Patience) -> Minio:
     options: dict[str, Any] = {"ca_certs": config.ca_file} if config.ca_file else {}
     pool = urllib3.PoolManager(
-        maxsize=PARTS_AT_ONCE + 1,
+        maxsize=CONNECTIONS,
         timeout=urllib3.Timeout(
             connect=patience.connect.total_seconds(), read=patience.request.total_seconds()
         ),

@@ -13,7 +13,7 @@ from typing import Any
 
 from tidemill.store import errors, layout
 from tidemill.store.manifest import Manifest
-from tidemill_runner import inputs
+from tidemill_runner import inputs, lineage
 from tidemill_runner.checks import distribution, referential
 from tidemill_runner.checks import verdict as checking
 from tidemill_runner.checks.declared import sensitive
@@ -131,6 +131,7 @@ class Judge:
             checks=verdict.document(),
             previous=before.profile if before else None,
             references=_references(self.document.describe),
+            made_from=lineage.told(self.document, manifest),
         )
         return Judgement(
             profile=profile_key,

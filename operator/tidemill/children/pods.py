@@ -4,18 +4,21 @@
 what ended a container before what keeps one from starting. It is pure; the caller lists the pods.
 """
 
+import itertools
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from tidemill.api.v1alpha1.reasons import Reason
+from tidemill.children.pod_spec import USERS_CONTAINER
 
 MAX_LOG_LINES = 20
 MAX_LOG_LINE = 512
 _PULL_FAULTS = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
 _ABOUT_VOLUMES = ("persistentvolume", "persistent volume", "pvc(s)", "volume zone")
-_SIGKILL = 137
+_SIGKILL, _SIGTERM = 137, 143
 _NEEDS_SOMEBODY = {
     Reason.UNSCHEDULABLE,
     Reason.IMAGE_PULL_FAILED,
@@ -27,7 +30,10 @@ _NEEDS_SOMEBODY = {
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """What is wrong with a pod; `final` when the container has ended."""
+    """What is wrong with a pod; `final` when the container has ended.
+
+    `overdue` when it runs for longer than it may, so that its Job is to be ended.
+    """
 
     reason: Reason
     message: str
@@ -35,6 +41,8 @@ class Diagnosis:
     final: bool = False
     exit_code: int | None = None
     log: tuple[str, ...] = ()
+    container: str | None = None
+    overdue: bool = False
 
     @property
     def needs_somebody(self) -> bool:
@@ -49,6 +57,24 @@ def diagnose(pods: Iterable[Mapping[str, Any]]) -> Diagnosis | None:
     )
     found = [d for pod in newest_first if (d := _diagnose_one(pod))]
     return next((d for d in found if d.final), found[0] if found else None)
+
+
+def overdue(pods: Iterable[Mapping[str, Any]], limit: float, now: datetime) -> Diagnosis | None:
+    """Name a pod whose user's container runs for more than so many seconds."""
+    for pod in pods:
+        for container in pod.get("status", {}).get("initContainerStatuses") or ():
+            running = container.get("state", {}).get("running") or {}
+            if container["name"] != USERS_CONTAINER or not running.get("startedAt"):
+                continue
+            ran = (now - datetime.fromisoformat(running["startedAt"])).total_seconds()
+            if ran > limit:
+                message = (
+                    f"spec.prepare.container is not done after {limit:.0f} s: make it quicker, or "
+                    "raise spec.prepare.deadline"
+                )
+                name, found = pod["metadata"]["name"], Reason.PREPARE_FAILED
+                return Diagnosis(found, message, name, True, overdue=True)
+    return None
 
 
 def is_over(pod: Mapping[str, Any]) -> bool:
@@ -97,7 +123,8 @@ def _condition(
 
 
 def _container_fault(pod: Mapping[str, Any], status: Mapping[str, Any]) -> Diagnosis | None:
-    for container in status.get("containerStatuses") or ():
+    statuses = (status.get(f) or () for f in ("initContainerStatuses", "containerStatuses"))
+    for container in itertools.chain(*statuses):
         if container.get("ready"):
             continue
         state = container.get("state", {})
@@ -108,8 +135,10 @@ def _container_fault(pod: Mapping[str, Any], status: Mapping[str, Any]) -> Diagn
         text = str(waiting.get("message", "")).strip()
         if waiting.get("reason") in _PULL_FAULTS:
             image = container.get("image", "?")
+            named = container["name"] == USERS_CONTAINER
+            field = "spec.prepare.container.image: " if named else ""
             message = (
-                f"node {pod['spec'].get('nodeName')} cannot pull the image {image}: {text}: "
+                f"{field}node {pod['spec'].get('nodeName')} cannot pull the image {image}: {text}: "
                 "check the registry and the name; it is tried again"
             )
             return Diagnosis(Reason.IMAGE_PULL_FAILED, message, pod["metadata"]["name"])
@@ -121,8 +150,8 @@ def _container_fault(pod: Mapping[str, Any], status: Mapping[str, Any]) -> Diagn
 
 def _ended(pod: Mapping[str, Any], container: str, ended: Mapping[str, Any]) -> Diagnosis:
     name, code = pod["metadata"]["name"], int(ended.get("exitCode", 0))
-    text = str(ended.get("message", ""))
-    told = parse_termination(text)
+    text, foreign = str(ended.get("message", "")), container == USERS_CONTAINER
+    told = {} if foreign else parse_termination(text)
     # Who leaves no JSON has the end of its log there: Kubernetes puts it in that place.
     lines = told.get("log") if told else text.splitlines()
     lines = lines if isinstance(lines, list) else []
@@ -134,17 +163,25 @@ def _ended(pod: Mapping[str, Any], container: str, ended: Mapping[str, Any]) -> 
             f"the container {container} passed {what}: raise "
             "spec.template.resources.limits.memory, or use less"
         )
-        return Diagnosis(Reason.OOM_KILLED, message, name, True, code, log)
+        return Diagnosis(Reason.OOM_KILLED, message, name, True, code, log, container)
+    if foreign and code not in (_SIGKILL, _SIGTERM):
+        message = (
+            f"spec.prepare.container ended with exit code {code}: correct what it runs, see "
+            f"`kubectl logs {name} -c {container}`"
+        )
+        return Diagnosis(Reason.PREPARE_FAILED, message, name, True, code, log, container)
     reason = Reason.named(told.get("reason"))
     if reason and told.get("message"):
-        return Diagnosis(reason, str(told["message"]), name, True, code, log)
-    hint = " (killed from outside)" if code == _SIGKILL else ""
+        return Diagnosis(reason, str(told["message"]), name, True, code, log, container)
+    killed = code == _SIGKILL or (foreign and code == _SIGTERM)
+    hint = " (killed from outside)" if killed else ""
     message = f"the container {container} ended with exit code {code}{hint}: see its log"
-    return Diagnosis(Reason.CONTAINER_FAILED, message, name, True, code, log)
+    return Diagnosis(Reason.CONTAINER_FAILED, message, name, True, code, log, container)
 
 
 def _memory_limit(pod: Mapping[str, Any], container: str) -> str | None:
-    for spec in pod.get("spec", {}).get("containers", ()):
+    specs = (pod.get("spec", {}).get(f) or () for f in ("initContainers", "containers"))
+    for spec in itertools.chain(*specs):
         if spec["name"] == container:
             limit = spec.get("resources", {}).get("limits", {}).get("memory")
             return None if limit is None else str(limit)

@@ -14,6 +14,7 @@ from typing import Any
 from tidemill.data_api.refusal import Refusal
 from tidemill.data_api.versions import DatasetName, Store
 from tidemill.store import digests, layout
+from tidemill.store.manifest import Place
 
 CHUNK = 1024 * 1024
 MAX_MANIFEST = 48 * 1024 * 1024
@@ -22,10 +23,11 @@ MAX_KEPT = 300_000
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """The digest of the schema, and those of all objects as bytes."""
+    """The digest of the schema, those of all objects as bytes, and where they are if not here."""
 
     schema: str
     objects: frozenset[bytes]
+    place: str | None = None
 
     def names(self, digest: str) -> bool:
         """Tell whether an object belongs to the version."""
@@ -59,18 +61,19 @@ class Manifests:
     async def _read(self, key: str) -> Contents:
         if (await self.store.head(key)).size > MAX_MANIFEST:
             raise Refusal(413, "the version has too many objects to be downloaded one by one")
-        schema = ""
+        schema, place = "", None
         objects = set[bytes]()
         try:
             async for row in self._rows(key):
                 if not schema:
                     schema = row["schema"]
                     digests.hex_of(schema)
+                    place = str(Place(**row["place"])) if "place" in row else None
                 else:
                     objects.add(bytes.fromhex(digests.hex_of(row["h"])))
         except (ValueError, KeyError, TypeError) as error:
             raise Refusal(502, "the manifest of the version is damaged") from error
-        return Contents(schema, frozenset(objects))
+        return Contents(schema, frozenset(objects), place)
 
     async def _rows(self, key: str) -> AsyncIterator[dict[str, Any]]:
         rest = b""

@@ -122,6 +122,12 @@ class DataRoutes:
         contents = await self._contents(dataset, version)
         if not contents.names(digest):
             raise Refusal(404, f"version {_short(version)} of {dataset} has no such object")
+        if contents.place:
+            raise Refusal(
+                409,
+                f"the objects of version {_short(version)} of {dataset} were not copied (spec.pin: "
+                f"None): read them under {contents.place}, and prove them by their digests",
+            )
         key = layout.cas_key(layout.cas_prefix(dataset.namespace), digest)
         return await self._send(request, key, f"object {_short(digest)} of {dataset}")
 

@@ -20,7 +20,19 @@ MAX_PAGE = 100
 MAX_RECORD = 2 * 1024 * 1024
 RECORDS_AT_ONCE = 4
 _PART = re.compile(r"(?:sha256:)?([0-9a-f]{6,64})")
-_KEPT = ("rows", "bytes", "objects", "why", "schema", "rejected", "change", "checkCounts", "from")
+_KEPT = (
+    "rows",
+    "bytes",
+    "objects",
+    "why",
+    "schema",
+    "rejected",
+    "change",
+    "checkCounts",
+    "from",
+    "inputs",
+    "place",
+)
 
 
 class Store(Protocol):

@@ -7,7 +7,7 @@ is tried again with growing pauses.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -28,6 +28,7 @@ from tidemill.api.v1alpha1.dataset_status import (
 from tidemill.api.v1alpha1.durations import parse_duration
 from tidemill.api.v1alpha1.reasons import Reason
 from tidemill.children.pods import Diagnosis
+from tidemill.dataset import prepared
 from tidemill.dataset.look import remembered, timed
 from tidemill.dataset.observed import Listing, Observed, SourceProblem
 from tidemill.dataset.outcome import version_fields
@@ -70,6 +71,7 @@ MENDED_ELSEWHERE = {
     Reason.BUCKET_MISSING,
     Reason.QUERY_INVALID,
     Reason.SOURCE_MISSING,
+    Reason.SOURCE_MUTATED,
 }
 
 
@@ -263,7 +265,10 @@ class _Case:
             verdict = progressing(Reason.INGESTING, message + _still_in_use(self.status))
             return Plan(self._with(), verdict, requeue_after=POD_CHECK_AFTER)
         trouble = self.observed.trouble
-        reason, message = Reason.INGESTING, f"the Job {job.name} reads the data"
+        if trouble and trouble.overdue:
+            return replace(self._refused(key, job, trouble), delete=self._but(None))
+        by = ", which spec.prepare.container prepares" if prepared.container(self.spec) else ""
+        reason, message = Reason.INGESTING, f"the Job {job.name} reads the data{by}"
         if trouble is not None:
             reason, message = trouble.reason, trouble.message
         say = stalled if trouble and trouble.needs_somebody else progressing

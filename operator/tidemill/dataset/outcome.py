@@ -11,9 +11,11 @@ from tidemill.api.v1alpha1.dataset_status import (
     Column,
     DatasetStatus,
     DatasetVersion,
+    InputVersion,
     RejectedVersion,
     StructureStatus,
 )
+from tidemill.api.v1alpha1.prepare import MAX_INPUTS
 from tidemill.api.v1alpha1.reasons import Reason
 
 MAX_COLUMN_NAME = 1024
@@ -78,6 +80,7 @@ def _accepted(status: DatasetStatus, result: Mapping[str, Any], now: datetime) -
         "objects": entry.objects,
         "columns": columns,
         "column_count": len(result["columns"]),
+        "inputs": _inputs(result),
         "manifest": str(result["manifest"]),
         "profile": _text(result, "profile"),
         "report": _text(result, "report"),
@@ -86,6 +89,11 @@ def _accepted(status: DatasetStatus, result: Mapping[str, Any], now: datetime) -
         "rejected": None,
         "versions": [known, *others][:MAX_STATUS_VERSIONS],
     }
+
+
+def _inputs(result: Mapping[str, Any]) -> list[InputVersion] | None:
+    read = [InputVersion.model_validate(one) for one in (result.get("inputs") or ())]
+    return read[: MAX_INPUTS + 1] or None
 
 
 def _checks(result: Mapping[str, Any]) -> ChecksStatus | None:

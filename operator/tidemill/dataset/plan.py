@@ -55,7 +55,7 @@ def ingest_key(spec: DatasetSpec, fingerprint: str) -> str:
         mode="json",
         by_alias=True,
         exclude_defaults=True,
-        include={"prepare", "schema_", "checks", "describe", "entity"},
+        include={"prepare", "schema_", "checks", "describe", "entity", "pin"},
     )
     parts = [source, fingerprint, asked] if asked else [source, fingerprint]
     return hashlib.sha256(canonical_json(parts)).hexdigest()[:16]

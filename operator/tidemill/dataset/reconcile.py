@@ -9,7 +9,6 @@ from pydantic import ValidationError
 from tidemill.api.v1alpha1.conditions import ConditionType, Verdict, ready
 from tidemill.api.v1alpha1.dataset import DatasetSpec
 from tidemill.api.v1alpha1.dataset_status import DatasetStatus
-from tidemill.api.v1alpha1.durations import parse_duration
 from tidemill.api.v1alpha1.reasons import Reason
 from tidemill.children.credentials import trouble_of
 from tidemill.children.naming import child_name
@@ -21,7 +20,7 @@ from tidemill.children.status import (
     requested_at,
     status_of,
 )
-from tidemill.dataset import online, online_plan, policies, references
+from tidemill.dataset import online, online_plan, policies, prepared, references
 from tidemill.dataset.decide import decide
 from tidemill.dataset.gate import Gate
 from tidemill.dataset.look import looks
@@ -162,11 +161,12 @@ class DatasetReconciler:
     ) -> Diagnosis | None:
         if job.phase is Phase.FAILED:
             lessening = self._origin(live, spec).lessening
-            deadline = f"{INGEST_DEADLINE_SECONDS // 3600} hours: {lessening}"
-            return await self.launcher.failure(live, job, deadline)
+            more = " and spec.prepare.deadline" if prepared.container(spec) else ""
+            deadline = f"{INGEST_DEADLINE_SECONDS // 3600} hours{more}: {lessening}"
+            return prepared.told(spec, await self.launcher.failure(live, job, deadline))
         age = (self.launcher.context.clock() - job.created).total_seconds()
         if job.phase is Phase.RUNNING and not job.ready and age >= POD_CHECK_AFTER:
-            return await self.launcher.pod_trouble(live, job)
+            return await self.launcher.pod_trouble(live, job, prepared.limit(spec))
         return None
 
     async def _apply(self, live: Mapping[str, Any], spec: DatasetSpec, plan: Plan) -> None:
@@ -230,6 +230,7 @@ class DatasetReconciler:
             "output": _output(live, job_name),
             "manifests": layout.manifests_prefix(namespace, name),
             "cas": layout.cas_prefix(namespace),
+            "copies": spec.pin == "Copy",
             "progress": None,
             "why": start.why,
             "previous": start.previous,
@@ -241,7 +242,8 @@ class DatasetReconciler:
             verb="ingest",
             image=platform.runner_image,
             template=spec.template,
-            deadline_seconds=INGEST_DEADLINE_SECONDS,
+            deadline_seconds=INGEST_DEADLINE_SECONDS + int(prepared.limit(spec) or 0),
+            prepare=prepared.container(spec),
             source_secret=origin.secret,
             source_claim=origin.claim,
             annotations={
@@ -273,9 +275,7 @@ def _asked(spec: DatasetSpec, pins: tuple[Pin, ...], namespace: str) -> dict[str
     asked = {"schema_", "checks", "describe", "entity"}
     document = spec.model_dump(mode="json", by_alias=True, exclude_none=True, include=asked)
     if spec.prepare:
-        seconds = parse_duration(spec.prepare.deadline).total_seconds()
-        inputs = [{"name": one.name} for one in spec.prepare.inputs or ()]
-        document["prepare"] = {"sql": spec.prepare.sql, "seconds": seconds, "inputs": inputs}
+        document["prepare"] = prepared.document(spec.prepare)
     references.fill(document, pins, namespace)
     return document
 

@@ -11,10 +11,18 @@ from tidemill.children.credentials import trouble_of
 from tidemill.children.mounting import unmounted
 from tidemill.children.ownership import child_metadata, selector
 from tidemill.children.platform import Platform
-from tidemill.children.pods import MAX_LOG_LINE, MAX_LOG_LINES, Diagnosis, diagnose, is_over
+from tidemill.children.pods import (
+    MAX_LOG_LINE,
+    MAX_LOG_LINES,
+    Diagnosis,
+    diagnose,
+    is_over,
+    overdue,
+)
 from tidemill.children.store_secret import StoreSecrets, Wanted
 from tidemill.engine.context import Context
 from tidemill.engine.key import Key
+from tidemill.jobs import source_keys
 from tidemill.jobs.manifests import RunnerJob, job_manifest, secret_values
 from tidemill.jobs.progress import Tokens
 from tidemill.jobs.view import JOB_UID_LABEL, JobView, explain_failure, view
@@ -68,9 +76,11 @@ class Launcher:
         policy: Policy,
     ) -> None:
         """Create the Job and its Secret; done twice, it is as done once."""
-        wanted = self._secret(parent, job, document, policy)
-        await self.secrets.begin(wanted)
-        await ensure(self.context.client, job_manifest(parent, job), None)
+        secrets = await self._source_secrets(parent, document)
+        told = source_keys.tell(document, secrets)
+        await self.secrets.begin(self._secret(parent, job, told, policy))
+        opened = replace(job, source_secrets=secrets)
+        await ensure(self.context.client, job_manifest(parent, opened), None)
 
     async def keep_secret(
         self,
@@ -80,8 +90,16 @@ class Launcher:
         policy: Policy,
     ) -> None:
         """Mend the Secret of a Job whose pod has not started: it may be waiting for it."""
-        wanted = self._secret(parent, job, document, policy)
-        await self.secrets.keep(wanted)
+        told = source_keys.tell(document, await self._source_secrets(parent, document))
+        await self.secrets.keep(self._secret(parent, job, told, policy))
+
+    async def _source_secrets(
+        self, parent: Mapping[str, Any], document: Mapping[str, Any]
+    ) -> dict[str, str]:
+        namespace = parent["metadata"]["namespace"]
+        return await source_keys.secrets(
+            self.context.client, namespace, source_keys.read_by(document)
+        )
 
     def _secret(
         self,
@@ -126,8 +144,13 @@ class Launcher:
         await self.secrets.remove(parent, job.name)
         await self.context.client.delete(JOBS, namespace, job.name, uid=job.uid)
 
-    async def pod_trouble(self, parent: Mapping[str, Any], job: JobView) -> Diagnosis | None:
-        """Say what keeps the pods of a Job from working, if anything does."""
+    async def pod_trouble(
+        self, parent: Mapping[str, Any], job: JobView, limit: float | None = None
+    ) -> Diagnosis | None:
+        """Say what keeps the pods of a Job from working, if anything does.
+
+        `limit` is how many seconds a container of the user's may take in them.
+        """
         pods = await self._pods(parent, job)
         age = (self.context.clock() - job.created).total_seconds()
         if not pods and age >= NO_POD_SECONDS:
@@ -138,7 +161,10 @@ class Launcher:
             return Diagnosis(Reason.POD_NOT_CREATED, message, job.name)
         # What keeps the present pod from working says more than how the one before it ended.
         present = [pod for pod in pods if not is_over(pod)]
-        waiting = unmounted(present, self.context.clock())
+        now = self.context.clock()
+        if limit is not None and (late := overdue(present, limit, now)):
+            return late
+        waiting = unmounted(present, now)
         return diagnose(present) or waiting or diagnose(pods)
 
     async def failure(self, parent: Mapping[str, Any], job: JobView, deadline: str) -> Diagnosis:
@@ -147,7 +173,9 @@ class Launcher:
         if found.log or found.pod == job.name:
             return found
         namespace = parent["metadata"]["namespace"]
-        text = await self.context.client.logs(namespace, found.pod, tail_lines=MAX_LOG_LINES)
+        text = await self.context.client.logs(
+            namespace, found.pod, tail_lines=MAX_LOG_LINES, container=found.container
+        )
         lines = tuple(line[:MAX_LOG_LINE] for line in text.splitlines()[-MAX_LOG_LINES:])
         return replace(found, log=lines)
 

@@ -11,12 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tidemill.api.v1alpha1.meta import Template
+from tidemill.api.v1alpha1.prepare import Container
 from tidemill.children.ownership import child_metadata
 from tidemill.children.pod_spec import CONTAINER_SECURITY, resources, restricted_pod
+from tidemill.jobs import between
 
 INPUT_DIR = "/etc/tidemill/input"
 STORE_DIR = "/etc/tidemill/store"
 SOURCE_DIR = "/etc/tidemill/source"
+SOURCES_DIR = "/etc/tidemill/sources"
 VOLUME_DIR = "/volume"
 SCRATCH_DIR = "/scratch"
 INPUT_FILE = "input.json"
@@ -48,6 +51,10 @@ class RunnerJob:
     retries: int = 2
     source_secret: str | None = None
     source_claim: str | None = None
+    # Secrets that open the sources of Datasets, by their names.
+    source_secrets: Mapping[str, str] = field(default_factory=dict)
+    # The user's own, between what reads the source and what judges the rows.
+    prepare: Container | None = None
     annotations: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -71,21 +78,29 @@ def job_manifest(parent: Mapping[str, Any], job: RunnerJob) -> dict[str, Any]:
             "parallelism": 1,
             "activeDeadlineSeconds": job.deadline_seconds,
             "backoffLimit": job.retries,
-            "podFailurePolicy": _failure_policy(),
+            "podFailurePolicy": _failure_policy(job),
             "template": {"metadata": noted, "spec": _pod(job)},
         },
     }
 
 
-def _failure_policy() -> dict[str, Any]:
-    exit_codes = {"containerName": "runner", "operator": "In", "values": FINAL_EXIT_CODES}
+def _failure_policy(job: RunnerJob) -> dict[str, Any]:
+    ours = [between.COLLECT, "runner"] if job.prepare else ["runner"]
+    codes = [{"containerName": name, "operator": "In"} for name in ours]
     return {
         "rules": [
             # First: a pod that the cluster took away says nothing about the run.
             {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]},
             # An outage is over when it is over: the deadline ends the waiting, not a count.
-            {"action": "Ignore", "onExitCodes": {**exit_codes, "values": PASSING_EXIT_CODES}},
-            {"action": "FailJob", "onExitCodes": exit_codes},
+            *(
+                {"action": "Ignore", "onExitCodes": {**one, "values": PASSING_EXIT_CODES}}
+                for one in codes
+            ),
+            *(
+                {"action": "FailJob", "onExitCodes": {**one, "values": FINAL_EXIT_CODES}}
+                for one in codes
+            ),
+            *between.ending(job.prepare),
         ]
     }
 
@@ -102,12 +117,14 @@ def _pod(job: RunnerJob) -> dict[str, Any]:
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": mounts,
     }
+    more = between.surround(container, job.prepare, SCRATCH_LIMIT) if job.prepare else {}
     return {
         **restricted_pod(job.template),
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": 10,
         "containers": [container],
-        "volumes": volumes,
+        **more,
+        "volumes": [*volumes, *more.get("volumes", ())],
     }
 
 
@@ -131,6 +148,10 @@ def _volumes(job: RunnerJob) -> tuple[list[dict[str, Any]], list[dict[str, Any]]
     if job.source_secret:
         volumes.append({"name": "source", "secret": {"secretName": job.source_secret}})
         mounts.append({"name": "source", "mountPath": SOURCE_DIR, "readOnly": True})
+    for place, (dataset, secret) in enumerate(sorted(job.source_secrets.items())):
+        volumes.append({"name": f"source-{place}", "secret": {"secretName": secret}})
+        path = f"{SOURCES_DIR}/{dataset}"
+        mounts.append({"name": f"source-{place}", "mountPath": path, "readOnly": True})
     if job.source_claim:
         claim = {"claimName": job.source_claim, "readOnly": True}
         volumes.append({"name": "volume", "persistentVolumeClaim": claim})

@@ -1,14 +1,16 @@
 """The manifest of a data set's version: which objects, with which bytes, of which schema.
 
 JSON lines: a header, then one line per object sorted by the bytes of its key. The version is the
-sha256 of these lines without the source's etag or version id: the same bytes uploaded again are the
-same version. The schema is a document of its own, stored in content-addressed storage under the
-digest that the header names.
+sha256 of these lines without what says where the bytes are (the source's etag or version id; its
+bucket, where they were not copied): the same bytes uploaded again are the same version. The schema
+is a document of its own, stored in content-addressed storage under the digest that the header
+names.
 """
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from tidemill.store import digests
@@ -38,17 +40,38 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Place:
+    """Somebody's bucket, and what the keys of a version's objects begin with there."""
+
+    endpoint: str
+    region: str
+    bucket: str
+    prefix: str
+    path_style: bool
+
+    def __str__(self) -> str:
+        """Read as `s3://bucket/prefix`."""
+        return f"s3://{self.bucket}/{self.prefix}"
+
+    def key(self, entry: Entry) -> str:
+        """The key of an object there; a prefix that is an object's whole key is that object."""
+        return entry.key if entry.key == self.prefix else self.prefix + entry.key
+
+
+@dataclass(frozen=True)
 class Manifest:
     """A version of a data set. Build with `Manifest.of`, which sorts.
 
     `prepare` tells by what the rows were made of others: the engine, what it was told, and the
-    versions of other data sets that were its `inputs`, by the names of the tables.
+    versions of other data sets that were its `inputs`, by the names of the tables. `place` is where
+    the objects are that were not copied; a version is the same, copied or not.
     """
 
     format: str
     schema: str
     entries: tuple[Entry, ...]
     prepare: Mapping[str, Any] | None = None
+    place: Place | None = None
 
     @classmethod
     def of(
@@ -75,12 +98,16 @@ class Manifest:
 
     def to_bytes(self) -> bytes:
         """What is stored."""
-        return self._lines(entry.stored() for entry in self.entries)
+        place = {"place": asdict(self.place)} if self.place else {}
+        return self._lines((entry.stored() for entry in self.entries), place)
 
-    def _lines(self, rows: Iterable[dict[str, Any]]) -> bytes:
+    def _lines(
+        self, rows: Iterable[dict[str, Any]], beside: Mapping[str, Any] = MappingProxyType({})
+    ) -> bytes:
         header: dict[str, Any] = {"format": self.format, "schema": self.schema, "v": FORMAT_VERSION}
         if self.prepare is not None:
             header["prepare"] = dict(self.prepare)
+        header |= beside
         return b"".join(digests.canonical_json(row) + b"\n" for row in (header, *rows))
 
 
@@ -95,7 +122,9 @@ def parse(data: bytes, expected: str | None = None) -> Manifest:
         entries = [Entry(row["k"], row["h"], row["s"], row.get("v")) for row in rows]
         made = header.get("prepare")
         prepare = dict(made.items()) if made else None
-        manifest = Manifest.of(header["format"], header["schema"], entries, prepare)
+        place = Place(**header["place"]) if "place" in header else None
+        made_of = Manifest.of(header["format"], header["schema"], entries, prepare)
+        manifest = replace(made_of, place=place)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ManifestError(f"not a manifest: {type(error).__name__}: {error}") from None
     if not all(digests.is_digest(text) for text in (manifest.schema, *(e.digest for e in entries))):

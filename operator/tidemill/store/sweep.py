@@ -145,7 +145,8 @@ class Sweep:
         record = await self._record(name, found)
         if record is None:
             return Stored(name, _written(found), keys, Shelf.PARTIAL)
-        size = record.get("bytes")
+        # What was not copied takes no room here.
+        size = 0 if "place" in record else record.get("bytes")
         return Stored(
             name,
             _written(found),

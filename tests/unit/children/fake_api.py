@@ -74,8 +74,16 @@ class FakeApi:
             and wanted <= body["metadata"].get("labels", {}).items()
         ]
 
-    async def logs(self, namespace: str, pod: str, *, tail_lines: int) -> str:  # noqa: ARG002
-        return f"log of {pod}\n"
+    async def logs(
+        self,
+        namespace: str,  # noqa: ARG002
+        pod: str,
+        *,
+        tail_lines: int,  # noqa: ARG002
+        container: str | None = None,
+    ) -> str:
+        # As the API: without a name it is that of the pod's one container.
+        return f"log of {pod}\n" if container in (None, "runner") else f"log of {container}\n"
 
     async def create(self, resource: Resource, body: Body) -> Body:
         place = self._place(resource, body)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,8 @@ from tidemill.data_api import contents, routes, versions
 from tidemill.data_api.readers import Readers
 from tidemill.data_api.routes import DataRoutes
 from tidemill.data_api.slots import Slots
-from tidemill.store import digests, layout
+from tidemill.store import digests, layout, manifest
+from tidemill.store.manifest import Place
 from tidemill.store.objects import AccessDenied, Unavailable
 
 GOOD = "good-team"
@@ -129,6 +131,20 @@ async def test_objects_that_the_manifest_names_are_given_and_no_others(
     assert (await ask(http, f"{ROOT}/{other}/objects/{foreign}")).status == 200
     manifest = layout.manifest_key("team", "power", version)
     assert bucket.reads.count(manifest) == 1, "read once, however many objects are asked for"
+
+
+async def test_objects_that_were_not_copied_are_said_to_be_elsewhere(
+    bucket: Bucket, http: Http
+) -> None:
+    version = bucket.version({"a.csv": b"one"})
+    key = layout.manifest_key("team", "power", version)
+    left = manifest.parse(bucket.objects[key])
+    place = Place("https://s3.example", "", "raw", "in/", path_style=True)
+    bucket.put(key, replace(left, place=place).to_bytes())
+    answer = await ask(http, f"{ROOT}/{version}/objects/{hexed(digest_of(b'one'))}")
+    assert answer.status == 409
+    assert "s3://raw/in/" in await told(answer)
+    assert (await ask(http, f"{ROOT}/{version}/schema")).status == 200
 
 
 async def test_what_is_kept_of_manifests_is_bounded(

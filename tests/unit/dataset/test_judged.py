@@ -36,6 +36,15 @@ def test_a_rejected_delivery_leaves_the_version_in_use_and_says_so() -> None:
     assert (again.verdict, again.start) == (plan.verdict, None)
 
 
+def test_what_a_version_was_made_from_is_in_the_status_until_the_next_one() -> None:
+    read = {"name": "sites", "dataset": "places", "version": "sha256:" + "3" * 64}
+    plan = decided(job(Phase.SUCCEEDED), result={**RESULT, "inputs": [read]})
+    assert plan.status.inputs is not None
+    assert [one.model_dump() for one in plan.status.inputs] == [read]
+    anew = plan.status.model_copy(update={"ingest": None})
+    assert decided(job(Phase.SUCCEEDED), before=anew, result=RESULT).status.inputs is None
+
+
 def test_a_rejected_first_delivery_stalls_it() -> None:
     plan = decided(job(Phase.SUCCEEDED), result=REJECTED_RESULT)
     assert (plan.verdict.reason, plan.verdict.stalled) == (Reason.CHECKS_FAILED, True)
@@ -67,8 +76,9 @@ def test_an_accepted_delivery_ends_the_rejection() -> None:
         {"schema": {"columns": [{"name": "a", "min": "0"}]}},
         {"checks": [{"name": "enough", "rowCount": {"min": 1}}]},
         {"entity": {"key": ["a"], "timestamp": "t"}},
+        {"pin": "None"},
     ],
-    ids=["prepare", "schema", "checks", "entity"],
+    ids=["prepare", "schema", "checks", "entity", "pin"],
 )
 def test_what_is_asked_of_the_rows_is_part_of_the_key(asked: dict[str, Any]) -> None:
     assert ingest_key(spec(**asked), "f") != KEY

@@ -1,6 +1,8 @@
 """Jobs that are edited, and the order in which a Job and its Secret go."""
 
+import base64
 import copy
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -34,6 +36,39 @@ def launcher(world: World) -> Launcher:
 async def started(world: World) -> dict[str, Any]:
     await launcher(world).start(PARENT, JOB, {"verb": "train"}, Policy("tidemill"))
     return world.api.one(JOBS)
+
+
+def left_where_it_is(**spec: Any) -> dict[str, Any]:
+    s3 = {"bucket": "b", "prefix": "p/", "credentialsRef": {"name": "reader"}}
+    return {
+        "apiVersion": "tidemill.dev/v1alpha1",
+        "kind": "Dataset",
+        "metadata": {"namespace": NAMESPACE, "name": "d"},
+        "spec": {"source": {"s3": s3}, "pin": "None", **spec},
+    }
+
+
+@pytest.mark.parametrize(
+    ("spec", "opened"), [({}, True), ({"pin": "Copy"}, False), ({"prepare": {"sql": "x"}}, False)]
+)
+async def test_what_was_not_copied_is_read_with_the_keys_of_its_source(
+    world: World, spec: dict[str, Any], *, opened: bool
+) -> None:
+    world.api.put(left_where_it_is(**spec))
+    version = {"name": "d", "version": "v", "manifest": "m"}
+    document = {"join": {"tables": [{"dataset": version}]}}
+    await launcher(world).start(PARENT, JOB, document, Policy("tidemill"))
+    told = json.loads(base64.b64decode(world.api.one(SECRETS)["data"]["input.json"]))
+    dataset = told["join"]["tables"][0]["dataset"]
+    pod = world.api.one(JOBS)["spec"]["template"]["spec"]
+    mounts = {m["mountPath"]: m["name"] for m in pod["containers"][0]["volumeMounts"]}
+    volumes = {v["name"]: v for v in pod["volumes"]}
+    assert ("keys" in dataset) is opened
+    if opened:
+        found = volumes[mounts[dataset["keys"]]]
+        assert found["secret"]["secretName"] == "reader"
+    assert "reader" not in json.dumps(told)
+    assert ("keys" in version) is False
 
 
 EDITS: dict[str, Callable[[dict[str, Any]], Any]] = {

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from manifests.installer import images, options, removal, rights, store
+from manifests.installer import definitions, images, options, removal, rights, store
 from manifests.installer.failure import InstallError
 from manifests.installer.images import Image
 from manifests.installer.kubectl import Body, Kubectl
@@ -56,6 +56,36 @@ def patch_of(folder: Path, kind: str) -> dict[str, Any]:
 def environment(folder: Path) -> dict[str, str]:
     (container,) = patch_of(folder, "Deployment")["spec"]["template"]["spec"]["containers"]
     return {item["name"]: item["value"] for item in container["env"]}
+
+
+class TestDefinitions:
+    def crd(self, conditions: list[dict[str, str]] | None) -> Body:
+        return {"metadata": {"name": "a.tidemill.dev"}, "status": {"conditions": conditions}}
+
+    def test_waits_for_what_has_no_conditions_yet(self, tmp_path: Path) -> None:
+        made = self.crd(None)
+
+        class Slow(Recorder):
+            def run(self, *arguments: str, body: Body | None = None) -> str:
+                super().run(*arguments, body=body)
+                asked = [one for one in self.done if one[0] == "get"]
+                if len(asked) == 3:
+                    made.update(crd([{"type": "Established", "status": "True"}]))
+                return json.dumps({"items": [made]})
+
+        crd = self.crd
+        kubectl = Slow()
+        definitions.establish(kubectl, tmp_path, 60)
+        assert [one[0] for one in kubectl.done] == ["apply", "get", "get", "get"]
+
+    def test_names_what_is_never_taken(self, tmp_path: Path) -> None:
+        class Never(Recorder):
+            def run(self, *arguments: str, body: Body | None = None) -> str:
+                return super().run(*arguments, body=body) or json.dumps({"items": [one]})
+
+        one = self.crd([{"type": "Established", "status": "False"}])
+        with pytest.raises(InstallError, match=r"a\.tidemill\.dev.*describe crd"):
+            definitions.establish(Never(), tmp_path, 0)
 
 
 class TestImages:

@@ -1,8 +1,9 @@
 """A bucket in memory in which something happens at the n-th call, whichever that is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from tests.unit.runner.memory import MemoryStorage
@@ -23,10 +24,12 @@ class BusyStorage(MemoryStorage):
     happens: Callable[[], None] = lambda: None
     late: bool = False
     calls: list[str] = field(default_factory=list)
+    _counting: Lock = field(default_factory=Lock)
 
     def _turn(self, name: str, work: Callable[[], Any]) -> Any:
-        self.calls.append(name)
-        now = len(self.calls) - 1 == self.at
+        with self._counting:  # small objects are read and copied some at a time
+            self.calls.append(name)
+            now = len(self.calls) - 1 == self.at
         if now and not self.late:
             self.happens()
         found = work()
@@ -49,8 +52,11 @@ class BusyStorage(MemoryStorage):
         )
         return found
 
-    def size_of(self, key: str) -> int | None:
-        found: int | None = self._turn(f"size {key}", lambda: super(BusyStorage, self).size_of(key))
+    def sizes_of(self, keys: Iterable[str]) -> dict[str, int | None]:
+        wanted = list(keys)
+        found: dict[str, int | None] = self._turn(
+            f"sizes of {len(wanted)}", lambda: super(BusyStorage, self).sizes_of(wanted)
+        )
         return found
 
     def download(self, key: str, path: Path, **options: Any) -> digests.Hasher:

@@ -1,7 +1,7 @@
 """A bucket in memory with the runner's interface, which tests can look into and break."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,9 +31,11 @@ class MemoryStorage:
         self.written.append(key)
         self.objects[key] = data
 
-    def create(self, key: str, data: bytes) -> None:
-        if key not in self.objects:
+    def create(self, key: str, data: bytes) -> bool:
+        absent = key not in self.objects
+        if absent:
             self.put(key, data)
+        return absent
 
     def list(self, prefix: str) -> list[ObjectInfo]:
         return [
@@ -42,8 +44,8 @@ class MemoryStorage:
             if key.startswith(prefix)
         ]
 
-    def size_of(self, key: str) -> int | None:
-        return len(self.objects[key]) if key in self.objects else None
+    def sizes_of(self, keys: Iterable[str]) -> dict[str, int | None]:
+        return {key: len(self.objects[key]) if key in self.objects else None for key in keys}
 
     def download(
         self,

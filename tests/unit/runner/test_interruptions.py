@@ -1,6 +1,7 @@
 """An ingest that ends anywhere, and one beside another: no version is ever half there."""
 
 import resource
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,6 +83,29 @@ def test_killed_at_any_point_it_leaves_no_half_version(tmp_path: Path, late: boo
         assert after.objects == undisturbed.store.objects
     assert versions_after[0] == 0
     assert calls[-1].startswith(f"put {layout.manifests_prefix('ns', 'power')}")
+
+
+def passed_on(source: Path, target: Path) -> None:
+    for path in (source / "source").iterdir():
+        shutil.copy(path, target / path.name)
+
+
+def test_killed_at_any_point_around_a_container_it_leaves_no_half_version(tmp_path: Path) -> None:
+    pods = folders(tmp_path)
+    counted = BusyStorage()
+    wanted = workshop(next(pods), counted).ingest_around(passed_on, {})
+
+    def kill() -> None:
+        raise Killed
+
+    for at in range(len(counted.calls)):
+        store = BusyStorage(at=at, happens=kill)
+        with pytest.raises(Killed):
+            workshop(next(pods), store).ingest_around(passed_on, {})
+        assert_whole(store)
+        after = MemoryStorage(store.objects)
+        assert workshop(next(pods), after).ingest_around(passed_on, {}) == wanted
+        assert after.objects == counted.objects
 
 
 def test_two_at_once_make_the_same_version(tmp_path: Path) -> None:

@@ -51,6 +51,21 @@ def test_the_version_says_what_it_was_made_of(workshop: Workshop) -> None:
     record = workshop.store.objects[layout.record_key("ns", "power", result["version"])]
     lineage = [{"name": "sites", "dataset": "sites", "version": sites["version"]}]
     assert json.loads(record)["inputs"] == result["inputs"] == lineage
+    report = workshop.store.objects[result["report"]].decode()
+    assert f"Dataset sites, version {sites['version']}" in report
+    assert f"<code>{SQL}</code>" in report
+
+
+def test_a_version_of_another_dataset_as_the_source_is_told_as_well(
+    workshop: Workshop, tmp_path: Path
+) -> None:
+    sites = other(workshop, SITES)
+    result = workshop.ingest_from({"kind": "Dataset", **sites}, sites["version"], tmp_path)
+    read = {"name": "source", "dataset": "sites", "version": sites["version"]}
+    assert result["inputs"] == [read]
+    assert f"Dataset sites, version {sites['version']}" in (
+        workshop.store.objects[result["report"]].decode()
+    )
 
 
 def test_another_version_of_an_input_makes_another_version(workshop: Workshop) -> None:

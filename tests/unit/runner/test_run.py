@@ -70,7 +70,7 @@ def test_a_wrong_command_line_is_answered_with_the_verbs(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(arguments) is Exit.BUG
-    assert "ingest|train" in capsys.readouterr().err
+    assert "ingest|collect|conclude|train" in capsys.readouterr().err
 
 
 def test_an_ingest_does_not_import_scikit_learn() -> None:

@@ -1,7 +1,8 @@
 """Ingest and training on a bucket in memory: the verbs themselves, without pods and network."""
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -9,18 +10,22 @@ from typing import Any, cast
 from tests.unit.runner.memory import MemoryStorage
 
 from tidemill.store import layout, listing
-from tidemill_runner import inputs, sources
+from tidemill_runner import document as documents
+from tidemill_runner import halves, inputs, sources
+from tidemill_runner.container import Container, Work
 from tidemill_runner.database import Limits
 from tidemill_runner.ingest import Ingest
-from tidemill_runner.inputs import IngestInput, S3Source, TrainInput
+from tidemill_runner.inputs import IngestInput, Prepare, S3Source, TrainInput
 from tidemill_runner.progress import Progress, Subject
 from tidemill_runner.sources import Origin
 from tidemill_runner.sources.s3 import S3Origin
 from tidemill_runner.storage import Storage
 from tidemill_runner.train import Stopwatch, Train
+from tidemill_runner.workplace import Workplace
 
 PREFIX = "raw/power/"
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+CONTAINER = {"image": "registry.example/clean@sha256:" + "c" * 64, "format": "Parquet"}
 LOGISTIC = "sklearn.linear_model.LogisticRegression"
 RIDGE = "sklearn.linear_model.Ridge"
 
@@ -49,6 +54,31 @@ class Workshop:
 
     def ingest(self, fingerprint: str | None = None, **asked: Any) -> dict[str, Any]:
         """Ingest what was delivered; `asked` are further fields of the input document."""
+        return self.run(*self._asked(fingerprint, asked))
+
+    def ingest_around(
+        self, user: Callable[[Path, Path], None], container: dict[str, Any], **asked: Any
+    ) -> dict[str, Any]:
+        """Ingest what was delivered with a container in between, which does as `user` does."""
+        document, origin = self._asked(None, asked)
+        inputs = document.prepare.inputs if document.prepare else {}
+        prepare = Prepare(None, 60, inputs, Container.of({**CONTAINER, **container}))
+        document = replace(document, prepare=prepare)
+        work = self.work()
+        halves.collect(self._place(document), origin, work)
+        user(work.input, work.output)
+        return halves.conclude(self._place(document), work)
+
+    def work(self) -> Work:
+        """The folders that the container's pod shares."""
+        folders = [self.folder / name for name in ("in", "out", "state")]
+        for folder in folders:
+            folder.mkdir(exist_ok=True)
+        return Work(*folders)
+
+    def _asked(
+        self, fingerprint: str | None, asked: dict[str, Any]
+    ) -> tuple[IngestInput, S3Origin]:
         document = {
             **_common("ingest"),
             "source": {
@@ -67,8 +97,7 @@ class Workshop:
         }
         parsed = cast("IngestInput", self._load(document))
         bucket = cast("Storage", self.source)
-        origin = S3Origin(bucket, cast("S3Source", parsed.source), parsed.fingerprint)
-        return self.run(parsed, origin)
+        return parsed, S3Origin(bucket, cast("S3Source", parsed.source), parsed.fingerprint)
 
     def ingest_from(self, source: dict[str, Any], fingerprint: str, secret: Path) -> dict[str, Any]:
         """Ingest from a source that is no bucket, as the input document says it."""
@@ -84,9 +113,12 @@ class Workshop:
             return self.run(parsed, origin)
 
     def run(self, document: IngestInput, origin: Origin) -> dict[str, Any]:
+        return Ingest(self._place(document), origin).run()
+
+    def _place(self, document: IngestInput) -> Workplace:
         store = cast("Storage", self.store)
         limits = Limits(memory=256 * 1024 * 1024, threads=1)
-        return Ingest(document, origin, store, self.folder, _progress(), limits, lambda: NOW).run()
+        return Workplace(document, store, self.folder, _progress(), limits, lambda: NOW)
 
     def train(
         self, ingested: dict[str, Any], spec: dict[str, Any], join: dict[str, Any] | None = None
@@ -118,7 +150,7 @@ class Workshop:
     def _load(self, document: dict[str, Any]) -> IngestInput | TrainInput:
         path = self.folder / "input.json"
         path.write_text(json.dumps(document))
-        return inputs.load(path, document["verb"])
+        return documents.load(path, document["verb"])
 
 
 def classification(**changes: Any) -> dict[str, Any]:

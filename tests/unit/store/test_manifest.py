@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from tidemill.store import digests, manifest
-from tidemill.store.manifest import Entry, Manifest, ManifestError
+from tidemill.store.manifest import Entry, Manifest, ManifestError, Place
 
 SCHEMA = digests.sha256_digest(b"schema")
+PLACE = Place("https://s3.example", "", "raw", "in/", path_style=True)
 ONE = Entry("a.csv", digests.sha256_digest(b"1"), 1, "etag-1")
 TWO = Entry("sub/b.csv", digests.sha256_digest(b"2"), 2)
 VERSION = Manifest.of("CSV", SCHEMA, [ONE, TWO])
@@ -27,6 +28,14 @@ def test_it_reads_back() -> None:
     assert VERSION.total_bytes == 3
 
 
+def test_it_tells_where_objects_are_that_were_not_copied() -> None:
+    left = replace(VERSION, place=PLACE)
+    assert manifest.parse(left.to_bytes(), VERSION.digest) == left
+    assert (PLACE.key(TWO), str(PLACE)) == ("in/sub/b.csv", "s3://raw/in/")
+    alone = replace(PLACE, prefix="a.csv")
+    assert alone.key(ONE) == "a.csv"
+
+
 @pytest.mark.parametrize("sign", ["\n", "\r", "\x1e", "\x85", "\u2028", "\u2029"])
 def test_a_key_may_hold_signs_that_end_a_line_of_text(sign: str) -> None:
     odd = Manifest.of("CSV", SCHEMA, [replace(ONE, key=f"a{sign}b"), TWO])
@@ -43,6 +52,7 @@ def test_a_key_may_hold_signs_that_end_a_line_of_text(sign: str) -> None:
         pytest.param(
             Manifest.of("CSV", SCHEMA, [replace(ONE, version=None), TWO]), id="without-a-pin"
         ),
+        pytest.param(replace(VERSION, place=PLACE), id="not-copied"),
     ],
 )
 def test_the_same_bytes_are_the_same_version(same: Manifest) -> None:

@@ -23,6 +23,7 @@ _NAME = 120
 class Description:
     """What there is to say of a version; `references` are declared shares by column and group.
 
+    `made_from` are what was read, by name, and how rows were made of it.
     `checks` have name, kind, column, severity, evaluated, violations, fraction, passed and message
     (which names rows), each of which may be missing.
     """
@@ -35,6 +36,7 @@ class Description:
     checks: Sequence[Mapping[str, Any]] = ()
     previous: Profile | None = None
     references: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    made_from: Mapping[str, str] = field(default_factory=dict)
 
 
 def render(description: Description) -> str:
@@ -44,6 +46,7 @@ def render(description: Description) -> str:
         f"<h1>{escape(description.name)}</h1>",
         f"<p>{escape(description.why)}</p>",
         page.facts("Version", _facts(description)),
+        page.facts("Made from", description.made_from) if description.made_from else "",
         checks.section(description.checks),
         _changes(description),
         groups.section(profile.cells, description.references),

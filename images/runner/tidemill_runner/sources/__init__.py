@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tidemill_runner import keys
 from tidemill_runner.inputs import (
     DatasetVersion,
     HttpSource,
@@ -16,7 +17,7 @@ from tidemill_runner.inputs import (
 from tidemill_runner.sources.inline import InlineOrigin
 from tidemill_runner.sources.origin import Origin
 from tidemill_runner.sources.pvc import PvcOrigin
-from tidemill_runner.sources.s3 import S3Origin, config
+from tidemill_runner.sources.s3 import S3Origin
 from tidemill_runner.sources.sql import SqlOrigin
 from tidemill_runner.sources.upstream import UpstreamOrigin
 from tidemill_runner.sources.web import WebOrigin
@@ -41,5 +42,5 @@ def opened(document: IngestInput, store: Storage, secret: Path) -> Iterator[Orig
         case PvcSource():
             yield PvcOrigin(source)
         case S3Source():
-            with Storage(config(source, secret, store.config.ca_file)) as storage:
+            with Storage(keys.config(source, secret, store.config.ca_file)) as storage:
                 yield S3Origin(storage, source, fingerprint)

@@ -4,30 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tidemill.store import errors, listing
-from tidemill.store.config import StoreConfig
 from tidemill.store.objects import ObjectInfo
 from tidemill_runner.failures import Failure
 from tidemill_runner.files.delivery import Delivery
 from tidemill_runner.inputs import S3Source
 from tidemill_runner.sources.origin import changed
 from tidemill_runner.storage import Seen, Storage
-
-KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-
-
-def config(source: S3Source, directory: Path, ca_file: str | None) -> StoreConfig:
-    """Where and how to read; without a directory of keys, as anybody."""
-    values = {name: _read(directory / name) for name in KEYS}
-    return StoreConfig(
-        endpoint=source.endpoint.rstrip("/"),
-        region=source.region,
-        bucket=source.bucket,
-        path_style=source.path_style,
-        access_key=values["AWS_ACCESS_KEY_ID"],
-        secret_key=values["AWS_SECRET_ACCESS_KEY"],
-        session_token=values["AWS_SESSION_TOKEN"] or None,
-        ca_file=ca_file,
-    )
 
 
 @dataclass(frozen=True)
@@ -94,7 +76,3 @@ def _refused(error: errors.StoreError) -> Failure:
         "AccessDenied",
         f"{error}: correct the Secret of spec.source.s3.credentialsRef",
     )
-
-
-def _read(path: Path) -> str:
-    return path.read_text(encoding="utf-8").strip() if path.is_file() else ""

@@ -81,9 +81,14 @@ class DatasetSpec(ApiModel):
     model_config = ConfigDict(
         json_schema_extra=rules(
             rule(
+                "!has(self.pin) || self.pin != 'None' || has(self.source.s3) || has(self.prepare)",
+                "pin None leaves the data where they are, and what source gives cannot be read "
+                "again: use source.s3, set prepare, or leave pin out",
+            ),
+            rule(
                 "!has(self.online) || has(self.entity)",
                 "online keeps the newest row of each key: set entity, which says what the key is",
-            )
+            ),
         )
     )
 
@@ -118,8 +123,13 @@ class DatasetSpec(ApiModel):
         Describe | None, Field(description="What the report tells beside the columns.")
     ] = None
     pin: Annotated[
-        Literal["Copy"],
-        Field(description="Copy: each version is copied into content-addressed storage."),
+        Literal["Copy", "None"],
+        Field(
+            description="Copy: each version is copied into content-addressed storage. None: what "
+            "was delivered stays where it is, and is proved each time it is read; a version whose "
+            "objects were replaced or removed there cannot be read any more (SourceMutated). What "
+            "prepare makes is kept in any case."
+        ),
     ] = "Copy"
     retention: Annotated[
         Retention | None,

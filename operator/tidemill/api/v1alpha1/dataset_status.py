@@ -7,6 +7,7 @@ from pydantic import Field
 
 from tidemill.api.v1alpha1.meta import CommonStatus
 from tidemill.api.v1alpha1.online_store import OnlineStatus
+from tidemill.api.v1alpha1.prepare import MAX_INPUTS
 from tidemill.api.v1alpha1.retention import DeletionPolicy, RetentionStatus
 from tidemill.api.v1alpha1.types import Digest, StatusModel
 
@@ -35,6 +36,17 @@ class DatasetVersion(StatusModel):
         Literal["Created", "SourceChanged", "SpecChanged", "Requested", "Scheduled"] | None,
         Field(description="What led to it."),
     ] = None
+
+
+class InputVersion(StatusModel):
+    """A version of another Dataset that was read."""
+
+    name: Annotated[
+        str,
+        Field(max_length=63, description="The table that it was: `source`, or that of an input."),
+    ]
+    dataset: Annotated[str, Field(max_length=253, description="Name of the Dataset.")]
+    version: Annotated[Digest, Field(description="The version, by its digest.")]
 
 
 class RejectedVersion(StatusModel):
@@ -145,6 +157,14 @@ class DatasetStatus(CommonStatus):
         ),
     ] = None
     column_count: Annotated[int | None, Field(description="How many columns it has.")] = None
+    inputs: Annotated[
+        list[InputVersion] | None,
+        Field(
+            max_length=MAX_INPUTS + 1,
+            description="The versions of other Datasets that it was made from.",
+            json_schema_extra={"x-kubernetes-list-type": "atomic"},
+        ),
+    ] = None
     manifest: Annotated[
         str | None, Field(max_length=2048, description="Address of its manifest in the store.")
     ] = None

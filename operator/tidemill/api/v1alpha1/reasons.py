@@ -147,6 +147,11 @@ class Reason(StrEnum):
         Actor.NOBODY,
         "An object was written just now or while it was read; the ingest starts again later.",
     )
+    SOURCE_MUTATED = (
+        "SourceMutated",
+        Actor.USER,
+        "An object of a version that was not copied (`pin: None`) is gone, or another one now.",
+    )
     DATASET_CORRUPT = (
         "DatasetCorrupt",
         Actor.ADMINISTRATOR,
@@ -165,7 +170,7 @@ class Reason(StrEnum):
     PREPARE_FAILED = (
         "PrepareFailed",
         Actor.USER,
-        "`spec.prepare.sql` failed on this delivery, took too long or too much memory.",
+        "`spec.prepare` failed on this delivery, took too long or too much memory.",
     )
     CHECK_INVALID = (
         "CheckInvalid",

@@ -11,6 +11,8 @@ from tidemill.data_api.routes import DataRoutes
 from tidemill.dataset.gate import Gate
 from tidemill.dataset.housekeeping import KIND as RETENTION
 from tidemill.dataset.housekeeping import Housekeeping, RetentionMetrics
+from tidemill.dataset.materialising import Materialising
+from tidemill.dataset.online_metrics import OnlineMetrics
 from tidemill.dataset.reconcile import DatasetReconciler
 from tidemill.dataset.shelves import Shelves
 from tidemill.deployment.reconcile import ModelDeploymentReconciler
@@ -49,8 +51,9 @@ def assemble(context: Context) -> Kinds:
     gate, shelves = Gate(), Shelves()
     metrics = RetentionMetrics(context.registry)
     housekeeping = Housekeeping(context, platform.store, gate, shelves, metrics)
+    materialising = Materialising(launcher, OnlineMetrics(context.registry))
     reconcilers: dict[str, Reconcile] = {
-        "Dataset": DatasetReconciler(launcher, gate, shelves).reconcile,
+        "Dataset": DatasetReconciler(launcher, gate, shelves, materialising).reconcile,
         "TrainingRun": TrainingRunReconciler(launcher, board).reconcile,
         "ModelDeployment": ModelDeploymentReconciler(context, platform).reconcile,
         RETENTION: housekeeping.reconcile,

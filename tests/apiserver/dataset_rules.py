@@ -42,6 +42,8 @@ PIN = (
     "source.s3, set prepare, or leave pin out"
 )
 ZONE = "timeZone is where the times of schedule are: set schedule, or leave timeZone out"
+ENTITY = {"key": ["site"], "timestamp": "ts"}
+ONLINE = {"address": "redis.example.org:6379", "credentialsRef": {"name": "redis-login"}}
 FRESH = {"freshness": {"column": "ts", "maxAge": "1d"}}
 
 
@@ -254,6 +256,24 @@ RULES = [
         {"entity": {"key": ["site", "ts"], "timestamp": "ts"}},
         "timestamp is part of key already: name the column that says when, and only there",
         "a time as part of the key",
+    ),
+    case(
+        {"online": ONLINE, "entity": ENTITY},
+        {"online": ONLINE},
+        "online keeps the newest row of each key: set entity, which says what the key is",
+        "an online store of rows without a key",
+    ),
+    case(
+        {"online": {**ONLINE, "ttl": "10s"}, "entity": ENTITY},
+        {"online": {**ONLINE, "ttl": "0h0s"}, "entity": ENTITY},
+        "ttl keeps nothing: make it longer than 0s, or leave it out",
+        "a time to live of nothing",
+    ),
+    case(
+        {"online": {"address": "[::1]:65535"}, "entity": ENTITY},
+        {"online": {"address": "[::1]:65536"}, "entity": ENTITY},
+        "address ends with a port from 1 to 65535",
+        "a port that is none",
     ),
     case(
         {"refresh": {"schedule": "0 3 * * 1-5"}},

@@ -10,7 +10,7 @@ from tidemill_runner import threads
 from tidemill_runner.exits import Exit
 from tidemill_runner.paths import Paths
 
-VERBS = ("ingest", "collect", "conclude", "train")
+VERBS = ("ingest", "collect", "conclude", "train", "materialise")
 USAGE = f"usage: python -m tidemill_runner {'|'.join(VERBS)}"
 
 

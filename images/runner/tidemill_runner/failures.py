@@ -24,6 +24,7 @@ EXITS: dict[str, Exit] = {
     "CheckInvalid": Exit.USER,
     "PrepareFailed": Exit.DATA,
     "FitFailed": Exit.USER,
+    "OOMKilled": Exit.USER,
     "LossNotFinite": Exit.USER,
     "ModelNotPackable": Exit.USER,
     "TargetInvalid": Exit.DATA,
@@ -43,6 +44,8 @@ EXITS: dict[str, Exit] = {
     "SourceChanged": Exit.INFRASTRUCTURE,
     "SourceUnavailable": Exit.INFRASTRUCTURE,
     "ScratchFull": Exit.INFRASTRUCTURE,
+    "OnlineStoreUnavailable": Exit.INFRASTRUCTURE,
+    "OnlineStoreFull": Exit.USER,
     "StoreUnavailable": Exit.INFRASTRUCTURE,
     "InternalError": Exit.BUG,
 }

@@ -1,11 +1,10 @@
-"""The input document of a run, checked once and then typed.
+"""What runs are told to do: the parts of their input documents, typed.
 
 The operator writes it from a spec that the API server has validated, so a document of the wrong
 shape is a fault of ours; only values that no schema can judge are the user's.
 """
 
 import base64
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -212,46 +211,29 @@ class TrainInput:
     join: Join | None = None
 
 
-def load(path: Path, verb: str) -> IngestInput | TrainInput:
-    """Read the document of a run; raises Failure."""
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        if document["apiVersion"] != API_VERSION or document["verb"] != verb:
-            raise Failure(
-                "InternalError",
-                f"the input is for {document['apiVersion']} {document['verb']}, "
-                f"this is {API_VERSION} {verb}",
-            )
-        return _ingest(document) if verb == "ingest" else _train(document)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
-        raise Failure(
-            "InternalError", f"the input document is malformed: {type(error).__name__}: {error}"
-        ) from None
-
-
-def _identity(document: Mapping[str, Any], kind: str) -> Identity:
+def identity(document: Mapping[str, Any], kind: str) -> Identity:
     progress = document.get("progress") or {}
     return Identity(
         kind=kind,
         namespace=document["namespace"],
         name=document["name"],
         uid=document["uid"],
-        output=_folder(document["output"]),
+        output=folder(document["output"]),
         progress_url=progress.get("url"),
     )
 
 
-def _folder(prefix: str) -> str:
+def folder(prefix: str) -> str:
     return prefix if prefix.endswith("/") else f"{prefix}/"
 
 
-def _ingest(document: Mapping[str, Any]) -> IngestInput:
-    cas = _folder(document["cas"])
+def ingest(document: Mapping[str, Any]) -> IngestInput:
+    cas = folder(document["cas"])
     return IngestInput(
-        identity=_identity(document, "Dataset"),
+        identity=identity(document, "Dataset"),
         source=_source(document["source"], cas),
         fingerprint=document["fingerprint"],
-        manifests=_folder(document["manifests"]),
+        manifests=folder(document["manifests"]),
         cas=cas,
         why=document.get("why") or "Created",
         previous=document.get("previous"),
@@ -347,15 +329,15 @@ def _delivery(source: Mapping[str, Any]) -> Delivery:
     )
 
 
-def _train(document: Mapping[str, Any]) -> TrainInput:
+def train(document: Mapping[str, Any]) -> TrainInput:
     dataset = document["dataset"]
     return TrainInput(
-        identity=_identity(document, "TrainingRun"),
-        dataset=version(dataset, _folder(dataset["cas"])),
+        identity=identity(document, "TrainingRun"),
+        dataset=version(dataset, folder(dataset["cas"])),
         training=_training(document["spec"]),
-        models=_folder(document["models"]),
+        models=folder(document["models"]),
         image=document.get("image") or "",
-        join=_join(document.get("join"), _folder(dataset["cas"])),
+        join=_join(document.get("join"), folder(dataset["cas"])),
     )
 
 

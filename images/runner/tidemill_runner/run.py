@@ -1,4 +1,4 @@
-"""One run from its input to its exit code: what both verbs share.
+"""One run from its input to its exit code: what all verbs share.
 
 Whatever happens, the termination message says it, the log is kept where the store can be reached,
 and the exit code tells the Job whether another try can help.
@@ -11,11 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tidemill.store.config import StoreConfig
 from tidemill.store.errors import StoreError
-from tidemill_runner import inputs, progress, result, sources, threads
+from tidemill_runner import document as documents
+from tidemill_runner import progress, result, sources, threads
 from tidemill_runner.exits import Exit
 from tidemill_runner.failures import translate
 from tidemill_runner.inputs import IngestInput, TrainInput
@@ -23,6 +24,9 @@ from tidemill_runner.journal import Journal
 from tidemill_runner.paths import Paths
 from tidemill_runner.progress import Progress, Subject
 from tidemill_runner.storage import Storage
+
+if TYPE_CHECKING:
+    from tidemill_runner.online_input import MaterialiseInput
 
 log = logging.getLogger(__name__)
 # Verbs that do a part of what their input document asks for.
@@ -50,7 +54,7 @@ class Run:
         storage: Storage | None = None
         output = ""
         try:
-            document = inputs.load(self.paths.input, self._asked)
+            document = documents.load(self.paths.input, self._asked)
             output = document.identity.output
             storage = Storage(StoreConfig.from_dirs(self.paths.store))
             body = self._work(document, storage, scratch)
@@ -82,7 +86,10 @@ class Run:
         return result.FIRST_LOG if self.verb == "collect" else result.LOG
 
     def _work(
-        self, document: IngestInput | TrainInput, storage: Storage, scratch: Path
+        self,
+        document: "IngestInput | TrainInput | MaterialiseInput",
+        storage: Storage,
+        scratch: Path,
     ) -> dict[str, Any] | None:
         identity = document.identity
         subject = Subject(identity.kind, identity.namespace, identity.name, identity.uid)
@@ -90,6 +97,8 @@ class Run:
         with Progress(subject, send) as reports:
             if isinstance(document, IngestInput):
                 return self._ingest(document, storage, scratch, reports)
+            if not isinstance(document, TrainInput):
+                return self._materialise(document, storage, scratch, reports)
             # scikit-learn takes a second to import, which an ingest has no use for.
             from tidemill_runner.train import Stopwatch, Train  # noqa: PLC0415
 
@@ -114,6 +123,17 @@ class Run:
                 return Ingest(place, origin).run()
             halves.collect(place, origin, work)
             return None
+
+    def _materialise(
+        self, document: "MaterialiseInput", storage: Storage, scratch: Path, reports: Progress
+    ) -> dict[str, Any]:
+        from tidemill.store.online_server import OnlineLogin  # noqa: PLC0415
+        from tidemill_runner.database import Limits, memory_for_database  # noqa: PLC0415
+        from tidemill_runner.materialise import Materialise  # noqa: PLC0415
+
+        limits = Limits(memory_for_database(), threads.cpu_limit())
+        login = OnlineLogin.from_dir(self.paths.source)
+        return Materialise(document, login, storage, scratch, reports, limits, self.now).run()
 
 
 def _keep_log(storage: Storage | None, key: str, journal: Journal) -> None:

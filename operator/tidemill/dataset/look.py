@@ -16,7 +16,12 @@ from tidemill.dataset.observed import Listing, Observed
 from tidemill.dataset.plan import Plan, ingest_key, template_hash
 from tidemill.dataset.timetable import Timetable, timetable_of
 
-AT_REST = {Reason.READY, Reason.DELIVERY_REJECTED, Reason.SUSPENDED}
+AT_REST = {
+    Reason.READY,
+    Reason.DELIVERY_REJECTED,
+    Reason.ONLINE_STORE_BEHIND,
+    Reason.SUSPENDED,
+}
 SOON = 1.0
 
 

@@ -20,10 +20,11 @@ from tidemill.children.status import (
     requested_at,
     status_of,
 )
-from tidemill.dataset import policies, prepared, references
+from tidemill.dataset import online, online_plan, policies, prepared, references
 from tidemill.dataset.decide import decide
 from tidemill.dataset.gate import Gate
 from tidemill.dataset.look import looks
+from tidemill.dataset.materialising import Materialising
 from tidemill.dataset.observe import list_source
 from tidemill.dataset.observed import Listing, Observed, SourceProblem
 from tidemill.dataset.origin import Origin
@@ -64,6 +65,7 @@ class DatasetReconciler:
     launcher: Launcher
     gate: Gate
     shelves: Shelves
+    materialising: Materialising
 
     @property
     def writer(self) -> StatusWriter:
@@ -74,6 +76,7 @@ class DatasetReconciler:
         """Bring one Dataset closer to its spec."""
         live = await self.launcher.context.client.get(DATASETS, key.namespace, key.name)
         if live is None or live["metadata"].get("deletionTimestamp"):
+            self.materialising.forget(key)
             return Result.done()
         status = status_of(DatasetStatus, live)
         try:
@@ -85,14 +88,23 @@ class DatasetReconciler:
             status = status.model_copy(update={"next_refresh_time": None})
             await self.writer.write(live, status, _suspended(status))
             return Result.done()
-        return await self.writer.guard(live, status, self._act(live, spec, status))
-
-    async def _act(
-        self, live: Mapping[str, Any], spec: DatasetSpec, status: DatasetStatus
-    ) -> Result:
-        context = self.launcher.context
         token = requested_at(live)
         requested = token is not None and token != status.last_handled_reconcile_at
+        # First, and whatever comes of the source: the version in use is what is looked up.
+        keep = self.materialising.keep
+        status, wait = await keep(live, spec, status, requested=requested)
+        work = self._act(live, spec, status, requested=requested)
+        return sooner(await self.writer.guard(live, status, work), wait)
+
+    async def _act(
+        self,
+        live: Mapping[str, Any],
+        spec: DatasetSpec,
+        status: DatasetStatus,
+        *,
+        requested: bool,
+    ) -> Result:
+        context = self.launcher.context
         observed, began = Observed(source=None), context.clock()
         if looks(spec, status, began, requested=requested):
             observed = replace(await self._observe(live, spec, status), began=began)
@@ -103,8 +115,9 @@ class DatasetReconciler:
         key = Key("Dataset", live["metadata"]["namespace"], live["metadata"]["name"])
         told = self.shelves.told(key, plan.status, asked=spec.retention is not None)
         noted = await self._noted(live, spec, told)
-        await self.writer.write(live, noted, plan.verdict)
-        return Result(plan.requeue_after)
+        await self.writer.write(live, noted, online.told(plan.verdict, noted.online))
+        newer = spec.online is not None and noted.version != status.version
+        return sooner(Result(plan.requeue_after), online_plan.SOON if newer else None)
 
     async def _noted(
         self, live: Mapping[str, Any], spec: DatasetSpec, status: DatasetStatus
@@ -125,7 +138,7 @@ class DatasetReconciler:
         self, live: Mapping[str, Any], spec: DatasetSpec, status: DatasetStatus
     ) -> Observed:
         launcher = self.launcher
-        jobs = tuple(await launcher.jobs_of(live))
+        jobs = tuple(job for job in await launcher.jobs_of(live) if not online_plan.mine(job))
         key = Key("Dataset", live["metadata"]["namespace"], live["metadata"]["name"])
         source = await list_source(launcher.context, launcher.platform, key, spec, status)
         if isinstance(source, Listing):
@@ -243,6 +256,12 @@ class DatasetReconciler:
             },
         )
         return job, document
+
+
+def sooner(result: Result, wait: float | None) -> Result:
+    """Give the earlier of two times to look again."""
+    times = [one for one in (result.requeue_after, wait) if one is not None]
+    return Result(min(times, default=None))
 
 
 def _manifests(origin: Origin, work: StartIngest, namespace: str) -> list[str]:

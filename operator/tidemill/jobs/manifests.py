@@ -33,6 +33,7 @@ PASSING_EXIT_CODES = [30]
 
 DEFAULT_RESOURCES: dict[str, dict[str, Any]] = {
     "ingest": {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}},
+    "materialise": {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}},
     "train": {"requests": {"cpu": "250m", "memory": "512Mi"}, "limits": {"memory": "2Gi"}},
 }
 

@@ -123,6 +123,15 @@ def train_policy(bucket: str, namespace: str, name: str, uid: str, dataset: str)
     )
 
 
+def materialise_policy(bucket: str, namespace: str, name: str, uid: str) -> Policy:
+    """Read the namespace's content and the data set's manifests; write the run."""
+    return Policy(
+        bucket,
+        read=(layout.cas_prefix(namespace), layout.manifests_prefix(namespace, name)),
+        write=(layout.run_prefix(namespace, uid),),
+    )
+
+
 def serve_policy(bucket: str, package: str) -> Policy:
     """Read one package, by its prefix (`layout.package_prefix`)."""
     return Policy(bucket, read=(package,))

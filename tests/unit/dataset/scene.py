@@ -4,9 +4,12 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from prometheus_client import CollectorRegistry
 from tests.unit.children.world import NAMESPACE, Reconcile, World
 
 from tidemill.dataset.gate import Gate
+from tidemill.dataset.materialising import Materialising
+from tidemill.dataset.online_metrics import OnlineMetrics
 from tidemill.dataset.reconcile import DatasetReconciler
 from tidemill.dataset.shelves import Shelves
 from tidemill.jobs.launcher import Launcher
@@ -31,7 +34,9 @@ def process(world: World) -> Callable[[], Reconcile]:
 
     def start() -> Reconcile:
         launcher = Launcher(world.context(), world.platform, Tokens("s"))
-        return DatasetReconciler(launcher, Gate(), Shelves()).reconcile
+        return DatasetReconciler(
+            launcher, Gate(), Shelves(), Materialising(launcher, OnlineMetrics(CollectorRegistry()))
+        ).reconcile
 
     return start
 

@@ -11,7 +11,7 @@ from tests.unit.dataset.scene import process
 from tidemill.kube.resources import JOBS, SECRETS
 from tidemill.store import listing
 from tidemill.store.objects import ObjectInfo
-from tidemill_runner import inputs
+from tidemill_runner import document as documents
 from tidemill_runner.files.delivery import Delivery
 from tidemill_runner.files.dialect import OPEN, Dialect
 from tidemill_runner.inputs import IngestInput, S3Source
@@ -33,7 +33,7 @@ def taken(world: World, folder: Path) -> IngestInput:
     """Read the input document of the Job as the runner does."""
     path = folder / "input.json"
     path.write_bytes(base64.b64decode(world.api.one(SECRETS)["data"]["input.json"]))
-    document = inputs.load(path, "ingest")
+    document = documents.load(path, "ingest")
     assert isinstance(document, IngestInput)
     return document
 

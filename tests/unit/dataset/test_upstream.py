@@ -5,11 +5,14 @@ import json
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 from tests.unit.children.world import NAMESPACE, World, condition_types, once, summary, until_quiet
 from tests.unit.dataset.scene import RESULT, VERSION
 from tests.unit.dataset.test_sources import given
 
 from tidemill.dataset.gate import Gate
+from tidemill.dataset.materialising import Materialising
+from tidemill.dataset.online_metrics import OnlineMetrics
 from tidemill.dataset.reconcile import DatasetReconciler
 from tidemill.dataset.shelves import Shelves
 from tidemill.dataset.upstream import MAX_CHAIN
@@ -40,7 +43,9 @@ class Operator:
         self.world = world
         self.context: Context = world.context()
         launcher = Launcher(self.context, world.platform, Tokens("s"))
-        self.reconcile = DatasetReconciler(launcher, Gate(), Shelves()).reconcile
+        self.reconcile = DatasetReconciler(
+            launcher, Gate(), Shelves(), Materialising(launcher, OnlineMetrics(CollectorRegistry()))
+        ).reconcile
 
     async def run(self) -> None:
         await until_quiet(self.world, self.reconcile, KIND, NAME)

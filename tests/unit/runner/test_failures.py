@@ -36,7 +36,7 @@ def test_every_reason_is_documented_and_has_an_exit_code(reason: str) -> None:
 @pytest.mark.parametrize(("reason", "code"), sorted(failures.EXITS.items()))
 def test_a_run_is_tried_again_only_where_nobody_has_to_act(reason: str, code: Exit) -> None:
     # Another node may have room, and another time the store.
-    passing = ("StoreUnavailable", "SourceUnavailable", "ScratchFull")
+    passing = ("StoreUnavailable", "SourceUnavailable", "OnlineStoreUnavailable", "ScratchFull")
     healing = Reason(reason).actor is Actor.NOBODY or reason in passing
     assert (code is Exit.INFRASTRUCTURE) == healing
 

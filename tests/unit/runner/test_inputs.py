@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.unit.runner.workshop import LOGISTIC, estimator
 
-from tidemill_runner import inputs
+from tidemill_runner import document as documents
 from tidemill_runner.exits import Exit
 from tidemill_runner.failures import Failure
 from tidemill_runner.inputs import Split, Step, TrainInput
@@ -31,7 +31,7 @@ TRAIN: dict[str, Any] = {
 def load(tmp_path: Path, document: Any, verb: str = "train") -> Any:
     path = tmp_path / "input.json"
     path.write_text(json.dumps(document))
-    return inputs.load(path, verb)
+    return documents.load(path, verb)
 
 
 def test_defaults_are_resolved(tmp_path: Path) -> None:
@@ -74,4 +74,4 @@ def test_an_unknown_task_is_the_users(tmp_path: Path) -> None:
 
 def test_a_missing_document_is_told(tmp_path: Path) -> None:
     with pytest.raises(Failure, match="malformed"):
-        inputs.load(tmp_path / "nothing", "train")
+        documents.load(tmp_path / "nothing", "train")

@@ -10,6 +10,7 @@ from typing import Any, cast
 from tests.unit.runner.memory import MemoryStorage
 
 from tidemill.store import layout, listing
+from tidemill_runner import document as documents
 from tidemill_runner import halves, inputs, sources
 from tidemill_runner.container import Container, Work
 from tidemill_runner.database import Limits
@@ -149,7 +150,7 @@ class Workshop:
     def _load(self, document: dict[str, Any]) -> IngestInput | TrainInput:
         path = self.folder / "input.json"
         path.write_text(json.dumps(document))
-        return inputs.load(path, document["verb"])
+        return documents.load(path, document["verb"])
 
 
 def classification(**changes: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from tidemill.api.v1alpha1.dataset_status import DatasetStatus
 from tidemill.api.v1alpha1.describe import Describe
 from tidemill.api.v1alpha1.entity import Entity
 from tidemill.api.v1alpha1.meta import Template
+from tidemill.api.v1alpha1.online_store import FilledStore
 from tidemill.api.v1alpha1.prepare import Prepare
 from tidemill.api.v1alpha1.retention import DeletionPolicy, Retention
 from tidemill.api.v1alpha1.schema import SchemaSpec
@@ -83,7 +84,11 @@ class DatasetSpec(ApiModel):
                 "!has(self.pin) || self.pin != 'None' || has(self.source.s3) || has(self.prepare)",
                 "pin None leaves the data where they are, and what source gives cannot be read "
                 "again: use source.s3, set prepare, or leave pin out",
-            )
+            ),
+            rule(
+                "!has(self.online) || has(self.entity)",
+                "online keeps the newest row of each key: set entity, which says what the key is",
+            ),
         )
     )
 
@@ -105,6 +110,13 @@ class DatasetSpec(ApiModel):
         Field(
             description="Makes the Dataset a feature table, which TrainingRuns join by key and "
             "time. Two rows of one key and one time are refused."
+        ),
+    ] = None
+    online: Annotated[
+        FilledStore | None,
+        Field(
+            description="A Redis or Valkey server that is given the newest row of each key, for "
+            "models to look features up. What lies there already stays when this is left out."
         ),
     ] = None
     describe: Annotated[

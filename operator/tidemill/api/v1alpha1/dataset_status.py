@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from tidemill.api.v1alpha1.meta import CommonStatus
+from tidemill.api.v1alpha1.online_store import OnlineStatus
 from tidemill.api.v1alpha1.prepare import MAX_INPUTS
 from tidemill.api.v1alpha1.retention import DeletionPolicy, RetentionStatus
 from tidemill.api.v1alpha1.types import Digest, StatusModel
@@ -190,6 +191,9 @@ class DatasetStatus(CommonStatus):
             description="The newest versions, newest first.",
             json_schema_extra={"x-kubernetes-list-type": "atomic"},
         ),
+    ] = None
+    online: Annotated[
+        OnlineStatus | None, Field(description="What the online store holds of it.")
     ] = None
     retention: Annotated[
         RetentionStatus | None,

@@ -135,7 +135,7 @@ class Reason(StrEnum):
     ADDRESS_FORBIDDEN = (
         "AddressForbidden",
         Actor.ADMINISTRATOR,
-        "The source leads to an address inside: allow it (`TIDEMILL_HTTP_ALLOWED_NETWORKS`).",
+        "The address named is one inside: allow it (`TIDEMILL_HTTP_ALLOWED_NETWORKS`).",
     )
     QUERY_INVALID = (
         "QueryInvalid",
@@ -206,6 +206,28 @@ class Reason(StrEnum):
         "A file cannot be read as its format (truncated or not of that format): deliver it again.",
     )
     SCHEMAS_DIFFER = "SchemasDiffer", Actor.USER, "Files of one data set have different columns."
+
+    # The online store of features
+    MATERIALISING = (
+        "Materialising",
+        Actor.NOBODY,
+        "A Job writes the newest row of each key to the online store; see `status.online`.",
+    )
+    ONLINE_STORE_BEHIND = (
+        "OnlineStoreBehind",
+        Actor.USER,
+        "The version is in use, but the online store has not its rows: see `status.online`.",
+    )
+    ONLINE_STORE_UNAVAILABLE = (
+        "OnlineStoreUnavailable",
+        Actor.USER,
+        "The online store does not answer or refuses to write for now; it is tried again.",
+    )
+    ONLINE_STORE_FULL = (
+        "OnlineStoreFull",
+        Actor.USER,
+        "The online store's memory is full: raise its limit, or keep less by `spec.online.ttl`.",
+    )
 
     # Training
     TARGET_MISSING = "TargetMissing", Actor.USER, "`spec.target` names no column of the data set."

@@ -1,0 +1,81 @@
+"""The online store as a request asks it: all rows at once, within a time, or not at all.
+
+Its pool of connections lives as long as the process. That it does not answer is logged once, and
+once that it answers again: the server stays ready, for it still answers who brings all columns.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from tidemill.store.addresses import AllowedNetworks
+from tidemill.store.database_addresses import DatabaseAddresses, api_server
+from tidemill.store.online_server import OnlineLogin, OnlineServer, pool, trouble
+from tidemill_server.features.lookup import Unavailable
+from tidemill_server.settings import Online
+
+CONNECTIONS = 16
+FIRST_SECONDS = 2.0  # for the connection that is made before anybody waits for it
+
+log = logging.getLogger(__name__)
+
+
+class OnlineFeatures:
+    """Asks for rows by their names."""
+
+    def __init__(self, settings: Online) -> None:
+        allowed = AllowedNetworks.parse(settings.networks)
+        addresses = DatabaseAddresses(allowed, api_server())
+        server = OnlineServer(settings.host, settings.port, settings.tls, addresses)
+        login = partial(OnlineLogin.from_dir, settings.secret) if settings.secret else OnlineLogin
+        self.where = server.where
+        self._seconds = settings.seconds
+        self._client = Redis(connection_pool=pool(server, login, CONNECTIONS))
+        self._away = False
+
+    async def connect(self) -> None:
+        """Make the first connection, so that no request waits for it; an absent store is logged."""
+        try:
+            await self._bounded([["tidemill"]], max(self._seconds, FIRST_SECONDS))
+        except Unavailable as error:
+            log.info("starting without the online store", extra={"detail": str(error)})
+
+    async def rows(self, names: Sequence[Sequence[str]]) -> list[list[bytes | None]]:
+        """The texts of the rows of each table, None where there is none; raises Unavailable."""
+        return await self._bounded(names, self._seconds)
+
+    async def _bounded(
+        self, names: Sequence[Sequence[str]], seconds: float
+    ) -> list[list[bytes | None]]:
+        try:
+            async with asyncio.timeout(seconds):
+                found = await self._ask(names)
+        except (RedisError, OSError, UnicodeError) as error:
+            why = f"the online store {self.where} does not answer: {trouble(error)}"
+            if not self._away:
+                log.warning("%s", why, extra={"error": type(error).__name__})
+            self._away = True
+            raise Unavailable(why) from None
+        if self._away:
+            log.info("the online store answers again")
+        self._away = False
+        return found
+
+    async def _ask(self, names: Sequence[Sequence[str]]) -> list[list[bytes | None]]:
+        asked = [each for each in names if each]
+        if len(asked) == 1:
+            found = [await self._client.mget(asked[0])]
+        elif asked:
+            async with self._client.pipeline(transaction=False) as pipe:
+                for each in asked:
+                    pipe.mget(each)
+                found = await pipe.execute()
+        else:
+            return [[] for _ in names]
+        answers: Iterator[list[Any]] = iter(found)
+        return [next(answers) if each else [] for each in names]

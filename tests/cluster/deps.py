@@ -24,9 +24,10 @@ PACKAGES = (
     "pkg-config",
     "postgresql",  # what source.sql reads from, in the tests
     "python3-venv",
+    "redis-server",  # the online store of features, in the tests
 )
 # Packages that start a server of their own; the tests' are others.
-SERVICES = ("docker-registry", "postgresql")
+SERVICES = ("docker-registry", "postgresql", "redis-server")
 
 
 def missing() -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.contract.minio_server import minio_server
 from tests.contract.postgres_server import PostgresServer, postgres_server
+from tests.contract.redis_server import RedisServer, redis_server
 from tests.contract.s3_server import S3Server
 from tests.contract.versity_server import versity_server
 from tests.contract.workbench import Workbench
@@ -65,3 +66,16 @@ def own_postgres() -> Iterator[PostgresServer]:
     """One that a test may stop as it likes."""
     with postgres_server() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def redis_process() -> Iterator[RedisServer]:
+    with redis_server() as running:
+        yield running
+
+
+@pytest.fixture
+def redis(redis_process: RedisServer) -> RedisServer:
+    """One for all tests, emptied for each."""
+    redis_process.client().flushall()
+    return redis_process

@@ -89,7 +89,7 @@ def read_tables(folder: Path, signature: Signature) -> tuple[FeatureTable, ...]:
 def parse_tables(lineage: Mapping[str, Any], signature: Signature) -> tuple[FeatureTable, ...]:
     """Build them; raises Refused, and ValueError or its like on anything unexpected."""
     joined = list(lineage.get("join") or ())
-    if len(joined) > MAX_TABLES:
+    if len(joined) > MAX_TABLES or any(type(one) is not dict for one in joined):
         raise ValueError(f"it joins {len(joined)} tables")
     if any("lookup" not in one for one in joined):
         raise _nothing(

@@ -33,8 +33,8 @@ class Unavailable(Exception):  # noqa: N818 - says what the store is
 class Store(Protocol):
     """What is needed of `tidemill_server.features.store.OnlineFeatures`."""
 
-    async def connect(self) -> None:
-        """Make ready, so that no request waits for it."""
+    async def connect(self, name: str) -> None:
+        """Make the first connection, by a name that may be asked for."""
 
     async def rows(self, names: Sequence[Sequence[str]]) -> list[list[bytes | None]]:
         """The texts of the rows of each table, None where there is none; raises Unavailable."""
@@ -63,6 +63,10 @@ class Lookup:
     may_lack: bool
     metrics: Metrics
     clock: Callable[[], int] = microseconds_now
+
+    async def connect(self) -> None:
+        """Have the store ready, so that the first request need not wait for it."""
+        await self.store.connect(Table(self.namespace, self.reader.tables[0].dataset).meta)
 
     async def rows(self, inputs: object) -> tuple[np.ndarray, dict[str, Any]]:
         """The rows of a request, and what the answer tells of them; raises ProtocolError."""

@@ -5,6 +5,7 @@ once that it answers again: the server stays ready, for it still answers who bri
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -38,12 +39,10 @@ class OnlineFeatures:
         self._client = Redis(connection_pool=pool(server, login, CONNECTIONS))
         self._away = False
 
-    async def connect(self) -> None:
-        """Make the first connection, so that no request waits for it; an absent store is logged."""
-        try:
-            await self._bounded([["tidemill"]], max(self._seconds, FIRST_SECONDS))
-        except Unavailable as error:
-            log.info("starting without the online store", extra={"detail": str(error)})
+    async def connect(self, name: str) -> None:
+        """Make the first connection, by a name that may be asked for; an absent store is logged."""
+        with contextlib.suppress(Unavailable):
+            await self._bounded([[name]], max(self._seconds, FIRST_SECONDS))
 
     async def rows(self, names: Sequence[Sequence[str]]) -> list[list[bytes | None]]:
         """The texts of the rows of each table, None where there is none; raises Unavailable."""

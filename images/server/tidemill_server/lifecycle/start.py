@@ -82,7 +82,7 @@ class Starter:
         with self._stage("warm"):
             pace = await loop.run_in_executor(self.thread, _warm, model, signature)
             if lookup is not None:
-                await lookup.store.connect()
+                await lookup.connect()
         batcher = Batcher(
             model,
             pace,

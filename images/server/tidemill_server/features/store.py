@@ -1,12 +1,15 @@
 """The online store as a request asks it: all rows at once, within a time, or not at all.
 
 Its pool of connections lives as long as the process. That it does not answer is logged once, and
-once that it answers again: the server stays ready, for it still answers who brings all columns.
+once that it answers again, but not for each of many changes: the server stays ready, for it still
+answers who brings all columns.
 """
 
 import asyncio
 import contextlib
 import logging
+import math
+import time
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -21,6 +24,7 @@ from tidemill_server.features.lookup import Unavailable
 from tidemill_server.settings import Online
 
 CONNECTIONS = 16
+QUIET_SECONDS = 10.0  # between two warnings
 FIRST_SECONDS = 2.0  # for the connection that is made before anybody waits for it
 
 log = logging.getLogger(__name__)
@@ -38,6 +42,7 @@ class OnlineFeatures:
         self._seconds = settings.seconds
         self._client = Redis(connection_pool=pool(server, login, CONNECTIONS))
         self._away = False
+        self._warned = -math.inf
 
     async def connect(self, name: str) -> None:
         """Make the first connection, by a name that may be asked for; an absent store is logged."""
@@ -56,14 +61,18 @@ class OnlineFeatures:
                 found = await self._ask(names)
         except (RedisError, OSError, UnicodeError) as error:
             why = f"the online store {self.where} does not answer: {trouble(error)}"
-            if not self._away:
-                log.warning("%s", why, extra={"error": type(error).__name__})
-            self._away = True
+            self._warn(why, error)
             raise Unavailable(why) from None
         if self._away:
             log.info("the online store answers again")
         self._away = False
         return found
+
+    def _warn(self, why: str, error: Exception) -> None:
+        now = time.monotonic()
+        if not self._away and now - self._warned >= QUIET_SECONDS:
+            log.warning("%s", why, extra={"error": type(error).__name__})
+            self._away, self._warned = True, now
 
     async def _ask(self, names: Sequence[Sequence[str]]) -> list[list[bytes | None]]:
         asked = [each for each in names if each]

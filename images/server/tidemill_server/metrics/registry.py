@@ -1,7 +1,7 @@
 """The server's metrics, each named once, here.
 
 - `tidemill_server_requests_total{outcome}`: inference requests; ok, client_error, too_large,
-  overloaded, not_ready, error, gone
+  overloaded, not_ready (also where the online store is), error, gone
 - `tidemill_server_request_seconds`: from the first byte read to the answer, of those that were ok
 - `tidemill_server_rows_total`, `tidemill_server_batch_rows`: rows predicted; rows per batch
 - `tidemill_server_feature_rows_total{outcome}`: rows looked up in a feature table; found, missing,

@@ -5,7 +5,7 @@ JSON is not. Of the outputs, those asked for are computed and answered, or all o
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,10 +28,10 @@ class InferRequest:
     id: str | None
     rows: np.ndarray
     outputs: tuple[str, ...]
-    told: Mapping[str, Any] = field(default_factory=dict)
+    told: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for each request
 class Envelope:
     """A request of which the inputs are not read yet."""
 
@@ -111,11 +111,9 @@ def write_answer(
     document: dict[str, Any] = {"model_name": stamp.name, "model_version": stamp.version}
     if request.id is not None:
         document["id"] = request.id
-    document["parameters"] = {
-        "prediction_id": prediction,
-        "model_digest": stamp.digest,
-        **request.told,
-    }
+    document["parameters"] = {"prediction_id": prediction, "model_digest": stamp.digest}
+    if request.told:
+        document["parameters"] |= request.told
     document["outputs"] = [
         {
             "name": name,

@@ -74,7 +74,9 @@ def _columns(tensors: list[Tensor], signature: Signature, max_rows: int) -> np.n
             raise _unknown(tensor.name, signature)
         if found[place] is not None:
             raise sent_twice(tensor.name)
-        check_shape(tensor, rows)
+        # As `check_shape`, without a call for each column.
+        if len(tensor.values) != rows or tensor.shape[0] != rows or len(tensor.shape) > 2:
+            raise _wrong_shape(tensor, rows)
         found[place] = column_values(tensor, signature.inputs[place], as_objects=as_objects)
     if len(tensors) < len(found):
         _refuse_missing(found, signature)
@@ -84,10 +86,14 @@ def _columns(tensors: list[Tensor], signature: Signature, max_rows: int) -> np.n
 def check_shape(tensor: Tensor, rows: int) -> None:
     """Refuse what is not one column of so many rows."""
     if len(tensor.values) != rows or tensor.shape[0] != rows or len(tensor.shape) > 2:
-        raise bad_request(
-            f"the column {tensor.name!r} has the shape {tensor.shape}, "
-            f"where [{rows}] or [{rows}, 1] is expected"
-        )
+        raise _wrong_shape(tensor, rows)
+
+
+def _wrong_shape(tensor: Tensor, rows: int) -> ProtocolError:
+    return bad_request(
+        f"the column {tensor.name!r} has the shape {tensor.shape}, "
+        f"where [{rows}] or [{rows}, 1] is expected"
+    )
 
 
 def assembled(found: list[Any], rows: int, *, as_objects: bool) -> np.ndarray:

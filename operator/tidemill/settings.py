@@ -66,7 +66,7 @@ class Settings:
     http_allowed_networks: tuple[str, ...] = _option(
         (),
         "networks (CIDRs, comma-separated) that source.http may reach beside public addresses, "
-        "and source.sql beside public and private ones",
+        "and source.sql and online stores beside public and private ones",
     )
     store_config: str = _option("/etc/tidemill/store-config", "directory with the store's address")
     store_credentials: str = _option("/etc/tidemill/store-credentials", "directory with its keys")

@@ -17,6 +17,7 @@ URI = "s3://tidemill/models/demo/elec2/0a/"
 COLUMN = "column names the time column: it is needed with by: Time and only there"
 ESTIMATOR = "exactly one estimator must be set: sklearn"
 MODEL = "exactly one model must be named: run, or uri with digest"
+ONLINE = {"online": {"address": "redis:6379", "credentialsRef": {"name": "redis"}}}
 PAIR = "uri and digest are set together"
 
 RULES = [
@@ -71,6 +72,30 @@ RULES = [
         {"model": {"run": "r", "digest": DIGEST}},
         PAIR,
         id="digest without address",
+    ),
+    pytest.param(
+        "ModelDeployment",
+        {"features": {"online": {"address": "[2001:db8::7]:65535", "tls": "Require"}}},
+        {"features": {"online": {"address": "redis:65536"}}},
+        "address ends with a port from 1 to 65535",
+        id="a port too high",
+    ),
+    pytest.param(
+        "ModelDeployment",
+        {"features": {"online": {"address": "redis.example.org:1"}, "timeout": "1s500ms"}},
+        {"features": {"online": {"address": "redis.example.org:0"}}},
+        "address ends with a port from 1 to 65535",
+        id="no port",
+    ),
+    *(
+        pytest.param(
+            "ModelDeployment",
+            {"features": {**ONLINE, "timeout": good, "onUnavailable": "Missing"}},
+            {"features": {**ONLINE, "timeout": bad}},
+            "timeout is from 1ms to 10s: a prediction waits for it",
+            id=f"a timeout of {bad}",
+        )
+        for good, bad in (("10s", "10s1ms"), ("1ms", "0ms"))
     ),
 ]
 

@@ -31,14 +31,19 @@ FIELD = "spec.join"
 
 @dataclass(frozen=True)
 class Chosen:
-    """A feature table as it is joined: its columns by the names that they get."""
+    """A feature table as it is joined: its columns by the names that they get, its key's types.
+
+    `time` is the column of the run's own rows that says when.
+    """
 
     table: FeatureTable
     columns: dict[str, Column]
     max_age: timedelta | None
+    key_types: tuple[ColumnType, ...]
+    time: str
 
     def lineage(self) -> dict[str, Any]:
-        """What a package tells of it."""
+        """What a package tells of it; by `lookup` a server asks for the same features by key."""
         table = self.table
         return {
             "name": table.dataset.name,
@@ -47,6 +52,19 @@ class Chosen:
             "key": list(table.key),
             "timestamp": table.timestamp,
             "maxAge": table.max_age,
+            "lookup": {
+                "key": [
+                    {"name": name, "own": own, "type": str(kind)}
+                    for name, own, kind in zip(
+                        table.key, table.own_key, self.key_types, strict=True
+                    )
+                ],
+                "columns": [
+                    {"name": name, "source": column.name, "type": str(column.type)}
+                    for name, column in self.columns.items()
+                ],
+                "time": self.time,
+            },
         }
 
 
@@ -138,7 +156,8 @@ def _chosen(place: int, join: Join, own: Schema, others: Referenced) -> Chosen:
         max_age = parse_duration(table.max_age) if table.max_age else None
     except (ValueError, OverflowError) as error:
         raise _invalid(f"{field}.maxAge", str(error)) from None
-    return Chosen(table, columns, max_age)
+    key_types = tuple(_theirs(name, theirs, table, f"{field}.key").type for name in table.key)
+    return Chosen(table, columns, max_age, key_types, join.timestamp)
 
 
 def _time(join: Join, own: Schema) -> None:

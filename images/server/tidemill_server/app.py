@@ -156,7 +156,9 @@ class Application:
         return Answer(answer.status, answer.body, JSON, retry)
 
     def _metadata(self) -> Answer:
-        return json_answer(model_metadata(self._stamp, self._served().signature))
+        served = self._served()
+        tables = served.lookup.reader.tables if served.lookup else ()
+        return json_answer(model_metadata(self._stamp, served.signature, tables))
 
     def _unknown(self, path: str) -> ProtocolError:
         """Say what is unknown: the model, its version, or the path."""

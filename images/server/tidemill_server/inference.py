@@ -4,7 +4,14 @@ from tidemill_server.answers import Answer
 from tidemill_server.lifecycle.state import Served
 from tidemill_server.limits.body import Headers, Receive, read_body
 from tidemill_server.limits.gate import Gate
-from tidemill_server.protocol.infer import Stamp, check_headers, read_request, write_answer
+from tidemill_server.protocol.infer import (
+    InferRequest,
+    Stamp,
+    check_headers,
+    read_envelope,
+    read_request,
+    write_answer,
+)
 from tidemill_server.settings import Limits
 
 
@@ -27,7 +34,12 @@ class Inference:
         with self._gate:
             check_headers(headers)
             body = await read_body(headers, receive, self._limits)
-            request = read_request(body, served.signature, self._limits.rows)
+            if served.lookup is None:
+                request = read_request(body, served.signature, self._limits.rows)
+            else:
+                asked = read_envelope(body, served.signature)
+                rows, told = await served.lookup.rows(asked.inputs)
+                request = InferRequest(asked.id, rows, asked.outputs, told)
             answer = await served.batcher.predict(request.rows, request.outputs)
             written = write_answer(
                 request, answer, served.signature, stamp=self.stamp, prediction=prediction

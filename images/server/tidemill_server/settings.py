@@ -42,6 +42,43 @@ class Stopping:
 
 
 @dataclass(frozen=True)
+class Online:
+    """The online store in which features are looked up, and what if it does not answer."""
+
+    host: str  # TIDEMILL_ONLINE_ADDRESS: host:port
+    port: int
+    namespace: str  # TIDEMILL_ONLINE_NAMESPACE: whose Datasets' features
+    tls: str = "VerifyFull"  # TIDEMILL_ONLINE_TLS
+    seconds: float = 0.05  # TIDEMILL_ONLINE_SECONDS: for all rows of a request
+    may_lack: bool = False  # TIDEMILL_ONLINE_UNAVAILABLE: Missing; else Fail
+    secret: Path | None = None  # TIDEMILL_ONLINE_SECRET: the folder of the login
+    networks: tuple[str, ...] = ()  # TIDEMILL_HTTP_ALLOWED_NETWORKS: opened by the administrator
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> "Online | None":
+        """Read the environment; None where no features are looked up."""
+        address = env.get("TIDEMILL_ONLINE_ADDRESS")
+        if not address:
+            return None
+        host, _, port = address.rpartition(":")
+        if not host or not port.isdecimal():
+            raise _wrong("TIDEMILL_ONLINE_ADDRESS", "it must be host:port")
+        secret = env.get("TIDEMILL_ONLINE_SECRET")
+        networks = tuple(filter(None, env.get("TIDEMILL_HTTP_ALLOWED_NETWORKS", "").split(",")))
+        unavailable = ("Fail", "Missing")
+        return cls(
+            host=host.removeprefix("[").removesuffix("]"),
+            port=int(port),
+            namespace=_required(env, "TIDEMILL_ONLINE_NAMESPACE"),
+            tls=_one_of(env, "TIDEMILL_ONLINE_TLS", ("VerifyFull", "Require", "Disable")),
+            seconds=_seconds(env, "TIDEMILL_ONLINE_SECONDS", cls.seconds),
+            may_lack=_one_of(env, "TIDEMILL_ONLINE_UNAVAILABLE", unavailable) == "Missing",
+            secret=Path(secret) if secret else None,
+            networks=networks,
+        )
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything the process is told."""
 
@@ -58,6 +95,7 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     loading: Loading = field(default_factory=Loading)
     stopping: Stopping = field(default_factory=Stopping)
+    online: Online | None = None
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Settings":
@@ -89,6 +127,7 @@ class Settings:
                 drain_seconds=_seconds(env, "TIDEMILL_DRAIN_SECONDS", Stopping.drain_seconds),
                 finish_seconds=_seconds(env, "TIDEMILL_FINISH_SECONDS", Stopping.finish_seconds),
             ),
+            online=Online.from_env(env),
         )
 
 
@@ -116,6 +155,14 @@ def _required(env: Mapping[str, str], name: str) -> str:
     if not value:
         raise _wrong(name, "it is not set")
     return value
+
+
+def _one_of(env: Mapping[str, str], name: str, words: tuple[str, ...]) -> str:
+    """One of a few words; the first is the default."""
+    word = env.get(name) or words[0]
+    if word not in words:
+        raise _wrong(name, f"it must be {' or '.join(words)}, not {word!r}")
+    return word
 
 
 def _integer(env: Mapping[str, str], name: str, default: int, *, least: int = 0) -> int:

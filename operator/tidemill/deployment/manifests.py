@@ -6,14 +6,16 @@ Service selects it.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tidemill.api.v1alpha1.meta import Template
 from tidemill.api.v1alpha1.model_deployment import ModelDeploymentSpec
+from tidemill.api.v1alpha1.serving_features import ServingFeatures
 from tidemill.children.naming import child_name, service_name, short_hash
 from tidemill.children.ownership import child_metadata
 from tidemill.children.pod_spec import CONTAINER_SECURITY, resources, restricted_pod
+from tidemill.deployment import lookup
 from tidemill.deployment.observed import (
     DIGEST_ANNOTATION,
     DIGEST_VARIABLE,
@@ -36,11 +38,19 @@ DEFAULT_RESOURCES: dict[str, dict[str, Any]] = {
 }
 
 
-def revision_of(target: Target, image: str, template: Template | None) -> str:
+def revision_of(
+    target: Target,
+    image: str,
+    template: Template | None,
+    features: ServingFeatures | None = None,
+) -> str:
     """Hash what shapes the pods; the number of replicas does not."""
     # Defaults are left out: a field that comes with a later version moves no traffic.
-    shape = template.model_dump(mode="json", exclude_defaults=True) if template else None
-    return short_hash(target.uri, target.digest, image, json.dumps(shape, sort_keys=True))
+    shapes = [template.model_dump(mode="json", exclude_defaults=True) if template else None]
+    if features is not None:
+        shapes.append(features.model_dump(mode="json", exclude_defaults=True))
+    texts = (json.dumps(shape, sort_keys=True) for shape in shapes)
+    return short_hash(target.uri, target.digest, image, *texts)
 
 
 def deployment_name(parent: Mapping[str, Any], revision: str) -> str:
@@ -77,10 +87,14 @@ def service_manifest(parent: Mapping[str, Any], revision: str) -> dict[str, Any]
 
 
 def deployment_manifest(
-    parent: Mapping[str, Any], spec: ModelDeploymentSpec, target: Target, image: str
+    parent: Mapping[str, Any],
+    spec: ModelDeploymentSpec,
+    target: Target,
+    image: str,
+    networks: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Build the Deployment of one model version."""
-    revision = revision_of(target, image, spec.template)
+    """Build the Deployment of one model version; `networks` are opened by the administrator."""
+    revision = revision_of(target, image, spec.template, spec.features)
     name = deployment_name(parent, revision)
     metadata = child_metadata(KIND, parent, name)
     selector = {OWNER_UID_LABEL: parent["metadata"]["uid"], REVISION_LABEL: revision}
@@ -102,14 +116,32 @@ def deployment_manifest(
             "selector": {"matchLabels": selector},
             "template": {
                 "metadata": {"labels": labels},
-                "spec": _pod(parent, spec, target, image, name),
+                "spec": _pod(spec, _server(parent, spec, target, image, networks), name),
             },
         },
     }
 
 
-def _pod(
-    parent: Mapping[str, Any], spec: ModelDeploymentSpec, target: Target, image: str, secret: str
+def _pod(spec: ModelDeploymentSpec, container: dict[str, Any], secret: str) -> dict[str, Any]:
+    return {
+        **restricted_pod(spec.template),
+        "terminationGracePeriodSeconds": STOP_SECONDS,
+        "containers": [container],
+        "volumes": [
+            {"name": "store", "secret": {"secretName": secret}},
+            {"name": "scratch", "emptyDir": {"sizeLimit": "20Gi"}},
+            {"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}},
+            *lookup.volumes(spec.features),
+        ],
+    }
+
+
+def _server(
+    parent: Mapping[str, Any],
+    spec: ModelDeploymentSpec,
+    target: Target,
+    image: str,
+    networks: Sequence[str],
 ) -> dict[str, Any]:
     env = {
         URI_VARIABLE: target.uri,
@@ -118,8 +150,9 @@ def _pod(
         "TIDEMILL_MODEL_VERSION": target.version,
         "TIDEMILL_DRAIN_SECONDS": str(DRAIN_SECONDS),
         "PORT": str(HTTP_PORT),
+        **lookup.environment(spec.features, parent["metadata"]["namespace"], networks),
     }
-    container = {
+    return {
         "name": "server",
         "image": image,
         "env": [{"name": name, "value": value} for name, value in env.items()],
@@ -136,16 +169,7 @@ def _pod(
             {"name": "store", "mountPath": STORE_DIR, "readOnly": True},
             {"name": "scratch", "mountPath": "/scratch"},
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a volume of the pod's own
-        ],
-    }
-    return {
-        **restricted_pod(spec.template),
-        "terminationGracePeriodSeconds": STOP_SECONDS,
-        "containers": [container],
-        "volumes": [
-            {"name": "store", "secret": {"secretName": secret}},
-            {"name": "scratch", "emptyDir": {"sizeLimit": "20Gi"}},
-            {"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}},
+            *lookup.mounts(spec.features),
         ],
     }
 

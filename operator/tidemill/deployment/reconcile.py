@@ -16,6 +16,7 @@ from tidemill.children.pods import Diagnosis, diagnose, is_over
 from tidemill.children.status import StatusWriter, invalid_spec, status_of
 from tidemill.children.store_secret import StoreSecrets, Wanted
 from tidemill.deployment.decide import Plan, decide
+from tidemill.deployment.lookup import secret_fault
 from tidemill.deployment.manifests import (
     KIND,
     address_of,
@@ -99,6 +100,9 @@ class ModelDeploymentReconciler:
     ) -> tuple[Observed, str | None]:
         metadata = live["metadata"]
         target = await self._target(live, spec)
+        if isinstance(target, Target):
+            client, namespace = self.context.client, metadata["namespace"]
+            target = await secret_fault(client, namespace, spec.features) or target
         found = await self.context.client.list(
             DEPLOYMENTS, metadata["namespace"], labels=selector(metadata["uid"])
         )
@@ -106,7 +110,8 @@ class ModelDeploymentReconciler:
         selected = ((service or {}).get("spec", {}).get("selector") or {}).get(REVISION_LABEL)
         if isinstance(target, Verdict):
             return Observed(target=target, deployments=views, selected=selected), None
-        revision = revision_of(target, self.platform.server_image, spec.template)
+        image = self.platform.server_image
+        revision = revision_of(target, image, spec.template, spec.features)
         coming = next((d for d in views if d.revision == revision and not d.available), None)
         trouble = await self._trouble(live, coming) if coming else None
         return Observed(target, views, selected, trouble), revision
@@ -166,7 +171,10 @@ class ModelDeploymentReconciler:
         if plan.select:
             await ensure(client, service_manifest(live, plan.select), service)
         if plan.serve:
-            manifest = deployment_manifest(live, spec, plan.serve, self.platform.server_image)
+            networks = self.context.settings.http_allowed_networks
+            manifest = deployment_manifest(
+                live, spec, plan.serve, self.platform.server_image, networks
+            )
             name = manifest["metadata"]["name"]
             renewals.append(await self._credentials(live, plan.serve, name))
             current = await client.get(DEPLOYMENTS, namespace, name)

@@ -73,6 +73,7 @@ def test_no_secret_stands_in_a_file() -> None:
         "minio/setup",
         "samples/elec2",
         "samples/features",
+        "samples/features-online",
     )
     assert [b["metadata"]["name"] for b in objects(*folders) if b["kind"] == "Secret"] == []
 

@@ -90,6 +90,11 @@ def test_what_was_known_helps_and_is_told(workshop: Workshop) -> None:
     lineage = json.loads((folder / "lineage.json").read_bytes())
     assert [{k: one[k] for k in ("name", "version")} for one in lineage["join"]] == named
     assert [one["columns"] for one in lineage["join"]] == [["state"], ["more_state"]]
+    assert lineage["join"][1]["lookup"] == {
+        "key": [{"name": "site", "own": "site", "type": "String"}],
+        "columns": [{"name": "more_state", "source": "state", "type": "Integer"}],
+        "time": "at",
+    }
     signature = json.loads((folder / "signature.json").read_bytes())
     assert signature["inputs"][1] == {"name": "state", "datatype": "INT64", "nullable": True}
     assert named[0]["version"] in (folder / "card.md").read_text()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tidemill_server.exits import Exit, Refused, write_termination
-from tidemill_server.settings import Settings
+from tidemill_server.settings import Online, Settings
 
 DIGEST = "sha256:" + "ab" * 32
 ENV = {
@@ -80,3 +80,52 @@ def test_the_termination_message_fits_into_what_kubernetes_keeps(tmp_path: Path)
 
 def test_a_termination_message_that_cannot_be_written_is_no_fault(tmp_path: Path) -> None:
     write_termination(tmp_path / "missing" / "message", Refused("ModelUnloadable", "why"))
+
+
+ONLINE = {
+    **ENV,
+    "TIDEMILL_ONLINE_ADDRESS": "redis.example.org:6379",
+    "TIDEMILL_ONLINE_NAMESPACE": "team",
+}
+
+
+def test_no_online_store_is_the_default() -> None:
+    assert Settings.from_env(ENV).online is None
+    assert Settings.from_env({**ENV, "TIDEMILL_ONLINE_ADDRESS": ""}).online is None
+
+
+def test_an_online_store() -> None:
+    found = Settings.from_env(ONLINE).online
+    assert found == Online("redis.example.org", 6379, "team")
+    assert (found.tls, found.seconds, found.may_lack) == ("VerifyFull", 0.05, False)
+    told = {
+        **ONLINE,
+        "TIDEMILL_ONLINE_ADDRESS": "[2001:db8::7]:1",
+        "TIDEMILL_ONLINE_TLS": "Disable",
+        "TIDEMILL_ONLINE_SECONDS": "1.2",
+        "TIDEMILL_ONLINE_UNAVAILABLE": "Missing",
+        "TIDEMILL_ONLINE_SECRET": "/s",
+        "TIDEMILL_HTTP_ALLOWED_NETWORKS": "10.0.0.0/8,fd12::/16",
+    }
+    networks = ("10.0.0.0/8", "fd12::/16")
+    assert Settings.from_env(told).online == Online(
+        *("2001:db8::7", 1, "team", "Disable", 1.2, True, Path("/s"), networks)
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TIDEMILL_ONLINE_ADDRESS", "redis"),
+        ("TIDEMILL_ONLINE_ADDRESS", ":6379"),
+        ("TIDEMILL_ONLINE_ADDRESS", "redis:port"),
+        ("TIDEMILL_ONLINE_NAMESPACE", ""),
+        ("TIDEMILL_ONLINE_TLS", "On"),
+        ("TIDEMILL_ONLINE_SECONDS", "soon"),
+        ("TIDEMILL_ONLINE_UNAVAILABLE", "Guess"),
+    ],
+)
+def test_an_online_store_that_cannot_be_is_refused(name: str, value: str) -> None:
+    with pytest.raises(Refused, match=f"the environment variable {name} is wrong") as refused:
+        Settings.from_env({**ONLINE, name: value})
+    assert (refused.value.reason, refused.value.code) == ("SpecInvalid", Exit.USER_ERROR)

@@ -5,6 +5,7 @@ says so. A package that is refused ends the process with the reason.
 """
 
 import asyncio
+import importlib
 import logging
 import random
 import time
@@ -28,6 +29,9 @@ from tidemill.store.objects import (
 from tidemill.store.package import PackageError
 from tidemill_server.batching.batcher import Batcher, Pace
 from tidemill_server.exits import SPEC_INVALID, Exit, Refused
+from tidemill_server.features.lookup import Lookup
+from tidemill_server.features.request import RequestReader
+from tidemill_server.features.tables import read_tables
 from tidemill_server.formats.sklearn_model import MODEL_FILE, SklearnModel, load
 from tidemill_server.lifecycle.state import Served, State
 from tidemill_server.metrics.registry import Metrics
@@ -74,8 +78,11 @@ class Starter:
             loop = asyncio.get_running_loop()
             model = await loop.run_in_executor(self.thread, load, folder / MODEL_FILE)
             signature = read_signature(folder / "signature.json")
+            lookup = self._lookup(folder, signature)
         with self._stage("warm"):
             pace = await loop.run_in_executor(self.thread, _warm, model, signature)
+            if lookup is not None:
+                await lookup.connect()
         batcher = Batcher(
             model,
             pace,
@@ -83,8 +90,18 @@ class Starter:
             thread=self.thread,
             on_batch=self.metrics.batch,
         )
-        self.state.serve(Served(signature, batcher))
+        self.state.serve(Served(signature, batcher, lookup))
         log.info("ready", extra={"digest": self.settings.model_digest, "pace": vars(pace)})
+
+    def _lookup(self, folder: Path, signature: Signature) -> Lookup | None:
+        """Who looks features up; the store's client is imported only where it is needed."""
+        online = self.settings.online
+        if online is None:
+            return None
+        reader = RequestReader(signature, read_tables(folder, signature), self.settings.limits.rows)
+        client = importlib.import_module("tidemill_server.features.store")
+        store = client.OnlineFeatures(online)
+        return Lookup(reader, store, online.namespace, online.may_lack, self.metrics)
 
     async def _fetch(self) -> Path:
         """Try until the store answers; the configuration is read anew each time."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from tidemill_server.batching.batcher import Batcher
+from tidemill_server.features.lookup import Lookup
 from tidemill_server.package.signature import Signature
 
 
@@ -21,10 +22,11 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class Served:
-    """The model that answers: what it takes, and who runs it."""
+    """The model that answers: what it takes, who runs it, who looks features up, if anybody."""
 
     signature: Signature
     batcher: Batcher
+    lookup: Lookup | None = None
 
 
 @dataclass

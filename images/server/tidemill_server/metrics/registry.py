@@ -1,9 +1,12 @@
 """The server's metrics, each named once, here.
 
 - `tidemill_server_requests_total{outcome}`: inference requests; ok, client_error, too_large,
-  overloaded, not_ready, error, gone
+  overloaded, not_ready (also where the online store is), error, gone
 - `tidemill_server_request_seconds`: from the first byte read to the answer, of those that were ok
 - `tidemill_server_rows_total`, `tidemill_server_batch_rows`: rows predicted; rows per batch
+- `tidemill_server_feature_rows_total{outcome}`: rows looked up in a feature table; found, missing,
+  stale, invalid, unavailable
+- `tidemill_server_feature_seconds`: from the question to the online store to its answer
 - `tidemill_server_in_flight`, `tidemill_server_ready`: requests being answered; 1 when ready
 - `tidemill_server_model_load_seconds{stage}`: fetch, probe, load, warm
 - `tidemill_server_model_info{model,version,digest}`: always 1
@@ -63,6 +66,18 @@ class Metrics:
         self._batch = Histogram(
             "tidemill_server_batch_rows", "Rows per batch.", buckets=_ROWS, registry=registry
         )
+        self._features = Counter(
+            "tidemill_server_feature_rows",
+            "Rows looked up in a feature table.",
+            ["outcome"],
+            registry=registry,
+        )
+        self._feature_seconds = Histogram(
+            "tidemill_server_feature_seconds",
+            "Time that a request waits for the online store.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
         self._load = Gauge(
             "tidemill_server_model_load_seconds",
             "Time to make the model ready, by stage.",
@@ -92,6 +107,12 @@ class Metrics:
     def batch(self, rows: int) -> None:
         self._rows.inc(rows)
         self._batch.observe(rows)
+
+    def features(self, outcome: str, rows: int) -> None:
+        self._features.labels(outcome).inc(rows)
+
+    def looked_up(self, seconds: float) -> None:
+        self._feature_seconds.observe(seconds)
 
     def loaded(self, stage: str, seconds: float) -> None:
         self._load.labels(stage).set(seconds)

@@ -20,10 +20,23 @@ MAX_ID_CHARS = 1000
 
 @dataclass(frozen=True, slots=True)
 class InferRequest:
-    """What is asked: rows in feature order, and which outputs."""
+    """What is asked: rows in feature order, and which outputs.
+
+    `told` is what the answer tells beside them of how the rows came to be.
+    """
 
     id: str | None
     rows: np.ndarray
+    outputs: tuple[str, ...]
+    told: Mapping[str, Any] | None = None
+
+
+@dataclass(slots=True)  # not frozen: one is made for each request
+class Envelope:
+    """A request of which the inputs are not read yet."""
+
+    id: str | None
+    inputs: object
     outputs: tuple[str, ...]
 
 
@@ -51,6 +64,13 @@ def check_headers(headers: Iterable[tuple[bytes, bytes]]) -> None:
 
 def read_request(body: bytes, signature: Signature, max_rows: int) -> InferRequest:
     """Parse and check; raises ProtocolError."""
+    request = read_envelope(body, signature)
+    rows = read_rows(request.inputs, signature, max_rows)
+    return InferRequest(request.id, rows, request.outputs)
+
+
+def read_envelope(body: bytes, signature: Signature) -> Envelope:
+    """Parse and check all but the inputs; raises ProtocolError."""
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -61,7 +81,7 @@ def read_request(body: bytes, signature: Signature, max_rows: int) -> InferReque
     if request_id is not None and (type(request_id) is not str or len(request_id) > MAX_ID_CHARS):
         raise bad_request(f"'id' must be a string of at most {MAX_ID_CHARS} characters")
     outputs = _outputs(document.get("outputs"), signature)
-    return InferRequest(request_id, read_rows(document.get("inputs"), signature, max_rows), outputs)
+    return Envelope(request_id, document.get("inputs"), outputs)
 
 
 def _outputs(asked: object, signature: Signature) -> tuple[str, ...]:
@@ -92,6 +112,8 @@ def write_answer(
     if request.id is not None:
         document["id"] = request.id
     document["parameters"] = {"prediction_id": prediction, "model_digest": stamp.digest}
+    if request.told:
+        document["parameters"] |= request.told
     document["outputs"] = [
         {
             "name": name,

@@ -40,7 +40,7 @@ def _matrix(tensor: Tensor, signature: Signature, max_rows: int) -> np.ndarray:
         raise bad_request(
             f"input {tensor.name!r} has {width} columns, the model takes {len(signature.inputs)}"
         )
-    _check_rows(rows, max_rows)
+    check_rows(rows, max_rows)
     texts = [column.name for column in signature.inputs if column.datatype == "BYTES"]
     if texts and len(texts) < width:
         raise bad_request(
@@ -53,7 +53,7 @@ def _matrix(tensor: Tensor, signature: Signature, max_rows: int) -> np.ndarray:
             for column, values in zip(signature.inputs, columns, strict=True)
         ]
         return _columns(parts, signature, max_rows)
-    _check_kind(tensor, signature.inputs[0])
+    check_kind(tensor, signature.inputs[0])
     return np.array(tensor.values, dtype=np.float64).reshape(rows, width)
 
 
@@ -66,22 +66,38 @@ def _columns(tensors: list[Tensor], signature: Signature, max_rows: int) -> np.n
     positions = signature.positions
     as_objects = signature.matrix == "object"
     rows = tensors[0].shape[0]
-    _check_rows(rows, max_rows)
+    check_rows(rows, max_rows)
     found: list[list[Any] | None] = [None] * len(positions)
     for tensor in tensors:
         place = positions.get(tensor.name)
         if place is None:
             raise _unknown(tensor.name, signature)
         if found[place] is not None:
-            raise bad_request(f"the column {tensor.name!r} is sent twice")
+            raise sent_twice(tensor.name)
+        # As `check_shape`, without a call for each column.
         if len(tensor.values) != rows or tensor.shape[0] != rows or len(tensor.shape) > 2:
-            raise bad_request(
-                f"the column {tensor.name!r} has the shape {tensor.shape}, "
-                f"where [{rows}] or [{rows}, 1] is expected"
-            )
-        found[place] = _column(tensor, signature.inputs[place], as_objects=as_objects)
+            raise _wrong_shape(tensor, rows)
+        found[place] = column_values(tensor, signature.inputs[place], as_objects=as_objects)
     if len(tensors) < len(found):
         _refuse_missing(found, signature)
+    return assembled(found, rows, as_objects=as_objects)
+
+
+def check_shape(tensor: Tensor, rows: int) -> None:
+    """Refuse what is not one column of so many rows."""
+    if len(tensor.values) != rows or tensor.shape[0] != rows or len(tensor.shape) > 2:
+        raise _wrong_shape(tensor, rows)
+
+
+def _wrong_shape(tensor: Tensor, rows: int) -> ProtocolError:
+    return bad_request(
+        f"the column {tensor.name!r} has the shape {tensor.shape}, "
+        f"where [{rows}] or [{rows}, 1] is expected"
+    )
+
+
+def assembled(found: list[Any], rows: int, *, as_objects: bool) -> np.ndarray:
+    """The columns in feature order as the matrix that the model takes."""
     if not as_objects:
         return _numbers(found, rows)
     matrix = np.empty((rows, len(found)), dtype=object)
@@ -96,22 +112,22 @@ def _numbers(columns: list[Any], rows: int) -> np.ndarray:
     return np.ascontiguousarray(np.array(columns, dtype=np.float64).T)
 
 
-def _column(tensor: Tensor, column: Column, *, as_objects: bool) -> list[Any]:
+def column_values(tensor: Tensor, column: Column, *, as_objects: bool) -> list[Any]:
     """The values as the model takes them: numbers as floats, `None` as NaN unless it is a text."""
-    _check_kind(tensor, column)
+    check_kind(tensor, column)
     if tensor.has_nulls and not column.nullable:
         raise bad_request(f"the column {column.name!r} has a null, the model takes none there")
     values = tensor.values
     if column.datatype == "BYTES":
         return values
     if tensor.datatype != column.datatype:
-        _check_whole(tensor, column)
+        check_whole(tensor, column)
     if as_objects:
         return [math.nan if value is None else float(value) for value in values]
     return values
 
 
-def _check_whole(tensor: Tensor, column: Column) -> None:
+def check_whole(tensor: Tensor, column: Column) -> None:
     """Numbers sent with a wider datatype than the column's must be such as the column can hold."""
     present = (value for value in tensor.values if value is not None)
     if column.datatype == "INT64" and tensor.datatype in ("FP32", "FP64"):
@@ -124,14 +140,16 @@ def _check_whole(tensor: Tensor, column: Column) -> None:
         raise bad_request(f"the column {column.name!r} holds {kind} only")
 
 
-def _check_kind(tensor: Tensor, column: Column) -> None:
+def check_kind(tensor: Tensor, column: Column) -> None:
+    """Refuse a text for a number, and a number for a text."""
     if (tensor.datatype == "BYTES") != (column.datatype == "BYTES"):
         raise bad_request(
             f"the column {column.name!r} is {column.datatype}, it is sent as {tensor.datatype}"
         )
 
 
-def _check_rows(rows: int, max_rows: int) -> None:
+def check_rows(rows: int, max_rows: int) -> None:
+    """Refuse a request of no rows, or of too many."""
     if rows == 0:
         raise bad_request("the request has no rows")
     if rows > max_rows:
@@ -139,11 +157,12 @@ def _check_rows(rows: int, max_rows: int) -> None:
 
 
 def _unknown(name: str, signature: Signature) -> ProtocolError:
-    known = [column.name for column in signature.inputs]
-    more = f" and {len(known) - SHOWN} more" if len(known) > SHOWN else ""
-    return bad_request(
-        f"the model has no column {name!r}; it has {', '.join(map(repr, known[:SHOWN]))}{more}"
-    )
+    return unknown_column(name, [column.name for column in signature.inputs])
+
+
+def unknown_column(name: str, known: list[str]) -> ProtocolError:
+    """Name the column that the model does not take, and those that it does."""
+    return bad_request(f"the model has no column {name!r}; it has {listed(known)}")
 
 
 def _refuse_unknown(inputs: list[Any], signature: Signature) -> None:
@@ -154,16 +173,27 @@ def _refuse_unknown(inputs: list[Any], signature: Signature) -> None:
         if type(name) is str and name not in signature.positions:
             raise _unknown(name, signature)
         if type(name) is str and name in seen:
-            raise bad_request(f"the column {name!r} is sent twice")
+            raise sent_twice(name)
         seen.add(str(name))
     raise bad_request(f"the request has {len(inputs)} inputs, the model {len(signature.inputs)}")
 
 
 def _refuse_missing(found: list[Any], signature: Signature) -> None:
-    missing = [
-        column.name
-        for column, values in zip(signature.inputs, found, strict=True)
-        if values is None
-    ]
-    more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
-    raise bad_request(f"columns are missing: {', '.join(map(repr, missing[:SHOWN]))}{more}")
+    pairs = zip(signature.inputs, found, strict=True)
+    raise missing_columns([column.name for column, values in pairs if values is None])
+
+
+def missing_columns(names: list[str]) -> ProtocolError:
+    """Name the columns that the request lacks."""
+    return bad_request(f"columns are missing: {listed(names)}")
+
+
+def sent_twice(name: str) -> ProtocolError:
+    """Name the column that the request has two of."""
+    return bad_request(f"the column {name!r} is sent twice")
+
+
+def listed(names: list[str]) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"{', '.join(map(repr, names[:SHOWN]))}{more}"

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import ConfigDict, Field
 
 from tidemill.api.v1alpha1.meta import CommonStatus, Template
+from tidemill.api.v1alpha1.serving_features import ServingFeatures
 from tidemill.api.v1alpha1.types import ApiModel, Digest, ObjectName, StatusModel, rule, rules
 
 
@@ -53,6 +54,13 @@ class ModelDeploymentSpec(ApiModel):
     model: Annotated[ModelReference, Field(description="The model to serve.")]
     replicas: Annotated[int, Field(ge=0, le=1000, description="Number of server pods.")] = 1
     rollout: Annotated[Rollout | None, Field(description="How a new version takes over.")] = None
+    features: Annotated[
+        ServingFeatures | None,
+        Field(
+            description="For a model that joined feature tables: requests may send the key, and "
+            "the server looks the features up. Without it they are sent like all others."
+        ),
+    ] = None
     template: Annotated[
         Template | None, Field(description="What a server pod asks of the cluster.")
     ] = None

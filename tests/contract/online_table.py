@@ -1,5 +1,6 @@
 """A feature table and its online store: versions are made in memory, the store is a real one."""
 
+import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from tests.contract.redis_server import PASSWORD, USER, RedisServer
 from tests.unit.runner.workshop import NOW, Workshop
 
@@ -55,6 +58,16 @@ class OnlineTable:
         """Make a version of CSV."""
         workshop = Workshop(self._new(), store=self.workshop.store)
         workshop.deliver(data_csv=data)
+        made = workshop.ingest(entity=dict(self.entity))
+        assert not made.get("rejected"), made["rejected"]
+        return made
+
+    def parquet(self, rows: pa.Table) -> dict[str, Any]:
+        """Make a version of a table."""
+        workshop = Workshop(self._new(), store=self.workshop.store, format="Parquet")
+        file = io.BytesIO()
+        pq.write_table(rows, file)
+        workshop.deliver(data_parquet=file.getvalue())
         made = workshop.ingest(entity=dict(self.entity))
         assert not made.get("rejected"), made["rejected"]
         return made

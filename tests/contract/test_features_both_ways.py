@@ -2,9 +2,11 @@
 
 Tables are drawn with a seed: keys and features of every type, gaps, numbers that JSON has none for,
 texts of any alphabet, rows as old as may be and a microsecond older. What the training joins and
-what the server finds in a real store are compared value for value, the sign of a zero included.
+what a materialised version has the server find in a real store are compared value for value, the
+sign of a zero included.
 """
 
+import asyncio
 import json
 import math
 import random
@@ -20,7 +22,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 import pytest
-from redis.asyncio import Redis
+from tests.contract.online_table import TABLE, OnlineTable
 from tests.contract.redis_server import ADMIN_PASSWORD, RedisServer
 
 from tidemill.store import online
@@ -37,7 +39,7 @@ from tidemill_server.metrics.registry import Metrics
 from tidemill_server.package.signature import parse_signature
 from tidemill_server.settings import Online
 
-NAMESPACE, DATASET = "ns", "site-load"
+NAMESPACE, DATASET = TABLE.namespace, TABLE.dataset
 NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
 MAX_AGE = timedelta(days=2)
 TICK = timedelta(microseconds=1)
@@ -184,22 +186,6 @@ def offline(case: Case) -> np.ndarray:
     return made
 
 
-def stored(case: Case) -> dict[str, str]:
-    """The newest row of each key that is known now, as it lies in the store."""
-    newest: dict[str, tuple[int, str]] = {}
-    for row in case.rows:
-        known = online.microseconds(
-            row["ts"]
-            if isinstance(row["ts"], datetime)
-            else datetime.combine(row["ts"], datetime.min.time(), UTC)
-        )
-        name = online.Table(NAMESPACE, DATASET).row([row[column.name] for column in case.key])
-        values = {column.name: row[column.name] for column in case.features}
-        if known <= online.microseconds(NOW) and known >= newest.get(name, (known,))[0]:
-            newest[name] = (known, online.encode(known, values))
-    return {name: text for name, (_, text) in newest.items()}
-
-
 def sent(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
 
@@ -265,9 +251,9 @@ async def test_both_ways_give_the_same_features(
     seed: int, redis: RedisServer, tmp_path: Path
 ) -> None:
     case = drawn(seed)
-    client = Redis(host=redis.host, port=redis.port, password=ADMIN_PASSWORD)
-    await client.mset(stored(case))
-    await client.aclose()
+    entity = {"key": [column.name for column in case.key], "timestamp": "ts"}
+    table = OnlineTable(tmp_path, redis, entity)
+    await asyncio.to_thread(lambda: table.fill(table.parquet(case.table), online.microseconds(NOW)))
     inputs_sent = orjson.loads(orjson.dumps(request(case)))
     found, told = await lookup(case, redis, tmp_path).rows(inputs_sent)
     wanted = offline(case)

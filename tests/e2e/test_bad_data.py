@@ -157,7 +157,7 @@ def test_an_object_replaced_during_the_ingest_is_not_mixed_in(world: World, raw:
         raw.put(f"{prefix}{number:02}.csv", rows(20_000, shift=number))
     world.apply("Dataset", "moving", specs.dataset(prefix))
     # Some are read and kept by their content, the last one is not: now it is replaced.
-    eventually(lambda: raw.keys(f"cas/{world.namespace}/", bucket=BUCKET), 60)
+    eventually(lambda: raw.keys(f"cas/{world.namespace}/", bucket=BUCKET))
     raw.put(f"{prefix}{count - 1:02}.csv", rows(10, shift=1000))
     body = world.wait("Dataset", "moving", lambda b: settled(b) and b["status"].get("version"))
     status = body["status"]

@@ -26,7 +26,7 @@ from tidemill_runner.storage import Storage
 
 # What is waited for is mostly the network; memory and scratch space hold a group at a time.
 AT_ONCE = 8
-GROUP = 64
+GROUP = 16
 GROUP_BYTES = 16 * 1024 * 1024
 log = logging.getLogger(__name__)
 Seen = Callable[[int], None]

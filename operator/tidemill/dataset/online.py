@@ -11,6 +11,7 @@ from typing import Any
 
 from tidemill.api.v1alpha1.conditions import MESSAGE_LIMIT, Verdict, ready
 from tidemill.api.v1alpha1.dataset import DatasetSpec
+from tidemill.api.v1alpha1.dataset_status import DatasetStatus
 from tidemill.api.v1alpha1.online_store import OnlineStatus
 from tidemill.api.v1alpha1.reasons import Reason
 from tidemill.dataset.decide import (
@@ -56,6 +57,14 @@ def told(verdict: Verdict, status: OnlineStatus | None) -> Verdict:
         return verdict
     message = f"{verdict.message}; online: {status.message}"
     return ready(message[:MESSAGE_LIMIT], Reason.ONLINE_STORE_BEHIND)
+
+
+def overtaken(status: DatasetStatus) -> DatasetStatus:
+    """Say at once that the store has not what has just become the version in use."""
+    if status.online is None or status.online.version == status.version:
+        return status
+    news = {"reason": Reason.MATERIALISING, "message": "there is a newer version"}
+    return status.model_copy(update={"online": status.online.model_copy(update=news)})
 
 
 def decide(

@@ -115,8 +115,9 @@ class DatasetReconciler:
         key = Key("Dataset", live["metadata"]["namespace"], live["metadata"]["name"])
         told = self.shelves.told(key, plan.status, asked=spec.retention is not None)
         noted = await self._noted(live, spec, told)
-        await self.writer.write(live, noted, online.told(plan.verdict, noted.online))
         newer = spec.online is not None and noted.version != status.version
+        noted = online.overtaken(noted) if newer else noted
+        await self.writer.write(live, noted, online.told(plan.verdict, noted.online))
         return sooner(Result(plan.requeue_after), online_plan.SOON if newer else None)
 
     async def _noted(

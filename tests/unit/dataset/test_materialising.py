@@ -1,6 +1,5 @@
 """A Dataset and its online store: from a version to a Job that writes, and what is told of it."""
 
-import base64
 import json
 from collections.abc import Callable
 from typing import Any
@@ -15,39 +14,32 @@ from tests.unit.children.world import (
     summary,
     until_quiet,
 )
-from tests.unit.dataset.scene import RESULT, SPEC, VERSION, leave_result, process
+from tests.unit.dataset.online_scene import (
+    ASKED,
+    ENTITY,
+    KIND,
+    NAME,
+    ONLINE,
+    OTHER,
+    Server,
+    cluster,
+    given,
+    put,
+    put_login,
+    record,
+    writing,
+)
+from tests.unit.dataset.scene import RESULT, VERSION, leave_result, process
 
 from tidemill.api.v1alpha1.online_store import FilledStore
-from tidemill.dataset.online_plan import GOAL_ANNOTATION
 from tidemill.dataset.online_probe import OnlineProbe
 from tidemill.kube.resources import JOBS, SECRETS
 from tidemill.store import layout
 from tidemill.store.errors import Unavailable
-from tidemill.store.online import Column, Meta, Shape, State, Whole, microseconds
+from tidemill.store.online import Meta, microseconds
 from tidemill.store.online_errors import OnlineError, OnlineReason
 
 pytestmark = pytest.mark.usefixtures("source")
-KIND, NAME = "Dataset", "d"
-ENTITY = {"key": ["site"], "timestamp": "ts"}
-ONLINE = {"address": "redis.example:6379", "credentialsRef": {"name": "login"}}
-ASKED = {**SPEC, "entity": ENTITY, "online": ONLINE}
-OTHER = "sha256:" + "2" * 64
-
-
-class Server:
-    """What the online store tells, and how often it was asked."""
-
-    meta: Meta | None = None
-    fault: OnlineError | None = None
-    asked: int = 0
-
-    def write(self, document: dict[str, Any], now: Any) -> None:
-        """Do what a Job does."""
-        key = tuple(Column(name, "String") for name in document["entity"]["key"])
-        time = Column(document["entity"]["timestamp"], "Timestamp")
-        state = State(document["version"]["version"], document["moment"])
-        whole = Whole(state, 3, microseconds(now), None, microseconds(now))
-        self.meta = Meta(Shape(key, time, (), document["ttl"]), document["sequence"], whole)
 
 
 @pytest.fixture(autouse=True)
@@ -65,52 +57,6 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Server:
 
     monkeypatch.setattr(OnlineProbe, "meta", meta)
     return found
-
-
-def put_login(world: World, **values: str) -> None:
-    data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
-    metadata = {"name": "login", "namespace": NAMESPACE}
-    world.api.put({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data})
-
-
-def record(world: World, version: str = VERSION, **more: Any) -> None:
-    body = {"v": 1, "version": version, "entity": ENTITY, **more}
-    key = layout.record_key(NAMESPACE, NAME, version)
-    world.store.objects[key] = json.dumps(body).encode()
-
-
-def put(world: World, **changes: Any) -> dict[str, Any]:
-    put_login(world, password="hush")
-    record(world)
-    return world.put(KIND, NAME, {**ASKED, **changes})
-
-
-def writing(world: World) -> list[dict[str, Any]]:
-    """The Jobs that materialise."""
-    return [j for j in world.api.all(JOBS) if GOAL_ANNOTATION in j["metadata"]["annotations"]]
-
-
-def given(world: World, job: dict[str, Any]) -> dict[str, Any]:
-    secrets = {one["metadata"]["name"]: one for one in world.api.all(SECRETS)}
-    data = secrets[job["metadata"]["name"]]["data"]["input.json"]
-    document: dict[str, Any] = json.loads(base64.b64decode(data))
-    return document
-
-
-def cluster(world: World, server: Server) -> Callable[[], None]:
-    """Run the Jobs, of both verbs."""
-
-    def run() -> None:
-        for job in world.api.all(JOBS):
-            if "status" in job:
-                continue
-            if GOAL_ANNOTATION in job["metadata"]["annotations"]:
-                server.write(given(world, job), world.now)
-            else:
-                leave_result(world, job, RESULT)
-            world.end_job(job, "Complete")
-
-    return run
 
 
 async def run(world: World) -> None:
@@ -235,7 +181,16 @@ async def test_a_newer_version_is_written_upon_the_older(world: World, server: S
     body = await versioned(world)
     await settle(world, server)
     record(world, OTHER)
-    body["status"]["version"] = OTHER
+    world.edit(body, checks=[{"name": "some", "rowCount": {"min": 1}}])
+    await once(process(world)(), KIND, NAME)
+    world.wait(15)
+    await once(process(world)(), KIND, NAME)
+    [ingest] = [j for j in world.api.all(JOBS) if "status" not in j]
+    leave_result(world, ingest, {**RESULT, "version": OTHER})
+    world.end_job(ingest, "Complete")
+    await once(process(world)(), KIND, NAME)
+    assert told(body) == ("True", "Ready", "Materialising")
+    assert body["status"]["online"]["version"] == VERSION
     await run(world)
     [job] = [j for j in writing(world) if "status" not in j]
     notes = job["metadata"]["annotations"]

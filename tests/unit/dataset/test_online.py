@@ -10,6 +10,7 @@ from tests.unit.dataset.cases import spec as spec_of
 
 from tidemill.api.v1alpha1.conditions import Verdict, progressing, ready, stalled
 from tidemill.api.v1alpha1.dataset import DatasetSpec
+from tidemill.api.v1alpha1.dataset_status import DatasetStatus
 from tidemill.api.v1alpha1.online_store import FilledStore, OnlineStatus
 from tidemill.api.v1alpha1.reasons import Reason
 from tidemill.children.pods import Diagnosis
@@ -309,3 +310,13 @@ def test_a_store_that_is_behind_leaves_the_version_in_use(
     assert (found.stalled, found.reconciling) == (verdict.stalled, verdict.reconciling)
     assert ("away" in found.message) is (expected == "OnlineStoreBehind")
     assert online.told(verdict, None) == verdict
+
+
+def test_what_is_newer_than_the_store_is_told_at_once() -> None:
+    known = DatasetStatus.model_validate({"version": NEW})
+    for version, reason in ((NEW, "Ready"), (OLD, "Materialising")):
+        status = known.model_copy(update={"online": before(version=version)})
+        found = online.overtaken(status).online
+        assert found is not None
+        assert (found.reason, found.version) == (reason, version)
+    assert online.overtaken(known) == known

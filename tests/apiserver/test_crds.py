@@ -128,7 +128,7 @@ def test_client_that_posts_without_validation_is_warned_by_name(
             id="scheme of a URL",
         ),
         pytest.param(
-            "Dataset", {"pin": "None"}, "spec.pin: Unsupported value", id="pin of a later version"
+            "Dataset", {"pin": "Link"}, "spec.pin: Unsupported value", id="pin of no kind"
         ),
         pytest.param(
             "Dataset",

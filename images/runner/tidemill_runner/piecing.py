@@ -93,11 +93,8 @@ class Piecing:
 
     def _exact(self, there: Column, column: Column, files: Sequence[Path]) -> bool:
         """Whether a conversion gives what reading the file as the wider type would give."""
-        if there.empty or there.type is column.type:
+        if there.empty or (there.type, column.type) != _INTEGER_TO_FLOAT:
             return True
-        if (there.type, column.type) == _DATE_TO_TIMESTAMP:
-            # A date of Parquet may hold a time of the day, which is lost in ours.
-            return self.whole.format != "Parquet"
         values = (group.column(column.name) for group in _groups(files, [column.name]))
         if self.whole.format == "Parquet":
             return all(map(_whole_floats, values))

@@ -92,20 +92,34 @@ def test_batches_and_files_end_where_they_do_for_one(
     assert staged(delivery, tmp_path / "several", 2, (1,)) == wanted
 
 
-def test_parts_of_another_delivery_or_no_parts_at_all_are_not_used(tmp_path: Path) -> None:
+SPOILT = {".json": (b"", b"{", b'{"v":1}', b'{"v":2}'), ".parquet": (b"PAR1", b"")}
+
+
+@pytest.mark.parametrize("end", SPOILT)
+def test_a_part_that_is_not_as_it_was_left_is_read_again(tmp_path: Path, end: str) -> None:
     delivery = TAKEN["numbers"]
     wanted = by_one(delivery, tmp_path / "one")
     workshop = delivery.workshop(tmp_path / "several")
     for worker in (1, 2):
         workshop.lend_a_hand(worker, workers=3)
-    spoilt = {"json": [b"", b"{", b'{"v":1}', b'{"v":2}'], "parquet": [b"PAR1", b""]}
-    parts = {key for key in workshop.store.objects if "/parts/" in key}
-    assert len(parts) > 4
-    for number, key in enumerate(sorted(parts)):
-        values = spoilt[key.rpartition(".")[2]]
-        workshop.store.objects[key] = values[number % len(values)]
+    left = sorted(key for key in workshop.store.objects if key.endswith(end) and "/parts/" in key)
+    for number, key in enumerate(left):
+        workshop.store.objects[key] = SPOILT[end][number % len(SPOILT[end])]
+    assert len(left) > 2
     assert workshop.ingest(workers=3) == wanted[0]
     assert made(workshop.store) == wanted[1]
+
+
+@pytest.mark.parametrize("end", SPOILT)
+def test_a_part_of_which_something_is_gone_is_read_again(tmp_path: Path, end: str) -> None:
+    delivery = TAKEN["numbers"]
+    wanted = by_one(delivery, tmp_path / "one")
+    workshop = delivery.workshop(tmp_path / "several")
+    for worker in (1, 2):
+        workshop.lend_a_hand(worker, workers=3)
+    for key in [key for key in workshop.store.objects if key.endswith(end) and "/parts/" in key]:
+        del workshop.store.objects[key]
+    assert workshop.ingest(workers=3) == wanted[0]
 
 
 def test_a_part_is_of_one_listing(tmp_path: Path) -> None:

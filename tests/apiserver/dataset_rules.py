@@ -41,6 +41,10 @@ PIN = (
     "pin None leaves the data where they are, and what source gives cannot be read again: use "
     "source.s3, set prepare, or leave pin out"
 )
+SHARED = (
+    "parallelism above 1 divides the objects of source.s3 or source.dataset, and a container "
+    "prepares in one pod: leave parallelism out"
+)
 ZONE = "timeZone is where the times of schedule are: set schedule, or leave timeZone out"
 ENTITY = {"key": ["site"], "timestamp": "ts"}
 ONLINE = {"address": "redis.example.org:6379", "credentialsRef": {"name": "redis-login"}}
@@ -90,6 +94,24 @@ RULES = [
         {**inline("a\n1\n"), "pin": "None"},
         PIN,
         "what a query makes is kept",
+    ),
+    case(
+        {"parallelism": 64, "prepare": {"sql": "SELECT 1 AS a"}},
+        {"source": {"sql": SQL}, "parallelism": 2},
+        SHARED,
+        "several pods for one query",
+    ),
+    case(
+        {"source": {"dataset": OTHER}, "parallelism": 2},
+        {"source": {"pvc": PVC}, "parallelism": 2},
+        SHARED,
+        "several pods for one volume",
+    ),
+    case(
+        {**container(), "parallelism": 1},
+        {**container(), "parallelism": 2},
+        SHARED,
+        "several pods before a container",
     ),
     case(
         inline("a\n1\n"),

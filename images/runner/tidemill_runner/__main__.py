@@ -23,7 +23,9 @@ def main(arguments: list[str]) -> Exit:
     # Imported only now: numeric libraries read the number of threads when they are imported.
     from tidemill_runner.run import Run  # noqa: PLC0415
 
-    run = Run(arguments[0], Paths.from_environ(os.environ), lambda: datetime.now(UTC))
+    # Which of the pods of an Indexed Job this is: Kubernetes says so.
+    worker = int(os.environ.get("JOB_COMPLETION_INDEX") or 0)
+    run = Run(arguments[0], Paths.from_environ(os.environ), lambda: datetime.now(UTC), worker)
     return run()
 
 

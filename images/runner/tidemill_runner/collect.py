@@ -64,24 +64,44 @@ class Collected:
         return tables.normalised(file.path, file.key, self.schema, self.format)
 
 
-class Collector:
-    """Takes objects one by one into a folder and, where there is one, a store."""
+@dataclass(frozen=True)
+class Taken:
+    """One object that was read: what the manifest says of it, and what was found in it."""
 
-    def __init__(self, store: Storage | None, cas: str, folder: Path, delivery: Delivery) -> None:
+    entry: Entry
+    found: Found
+    rows: int
+
+
+class Collector:
+    """Takes objects one by one into a folder and, where there is one, a store.
+
+    `taking`, where it is given, is told of each in place of counting it in.
+    """
+
+    def __init__(
+        self,
+        store: Storage | None,
+        cas: str,
+        folder: Path,
+        delivery: Delivery,
+        taking: Callable[[Taken], None] | None = None,
+    ) -> None:
         self._store = store
         self._cas = cas
         self._folder = folder
         self._delivery = delivery
+        self._taking = taking or self.take
         self._merger = Merger()
         self._entries: list[Entry] = []
-        self._files: list[File] = []
+        self.files: list[File] = []
         self._rows = 0
 
     def fetch(self, origin: Origin, infos: Iterable[ObjectInfo], seen: Seen) -> None:
         """Copy the objects of a source, small ones some at a time; raises Failure."""
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="object") as threads:
             for group in _groups(infos):
-                paths = [self._folder / f"{len(self._files) + n:06d}" for n in range(len(group))]
+                paths = [self._folder / f"{len(self.files) + n:06d}" for n in range(len(group))]
                 run = threads.map if len(group) > 1 else map
                 digests = list(run(partial(origin.fetch, seen=seen), group, paths))
                 for info, path, digest in zip(group, paths, digests, strict=True):
@@ -91,10 +111,16 @@ class Collector:
     def add(self, path: Path, key: str, digest: str) -> None:
         """Take a file that was made here."""
         found, rows = tables.inspect(path, key, self._delivery)
-        self._take(File(key, path), found, rows)
-        self._entries.append(Entry(key, digest, path.stat().st_size))
+        self._taking(Taken(Entry(key, digest, path.stat().st_size), found, rows))
+        self.files.append(File(key, path))
         with ThreadPoolExecutor(1, thread_name_prefix="object") as threads:
             self._keep({digest: path}, threads)
+
+    def take(self, one: Taken) -> None:
+        """Count in an object that was read; raises Failure where it does not fit those before."""
+        self._merger.add(one.found)
+        self._entries.append(one.entry)
+        self._rows += one.rows
 
     def collected(self, where: str) -> Collected:
         """All that was taken; raises Failure where it is nothing."""
@@ -103,21 +129,17 @@ class Collector:
         schema = self._merger.schema()
         staging.check_names(schema)
         return Collected(
-            self._delivery.format, schema, tuple(self._entries), self._rows, tuple(self._files)
+            self._delivery.format, schema, tuple(self._entries), self._rows, tuple(self.files)
         )
 
     def _fetched(self, info: ObjectInfo, path: Path, digest: str) -> None:
         key = info.key.removeprefix(self._delivery.prefix) or info.key
         found, rows = tables.inspect(path, info.key, self._delivery)
         size = path.stat().st_size
-        self._take(File(key, path), found, rows)
-        self._entries.append(Entry(key, digest, size, info.version or info.etag or None))
+        entry = Entry(key, digest, size, info.version or info.etag or None)
+        self._taking(Taken(entry, found, rows))
+        self.files.append(File(key, path))
         log.info("%s: %d rows, %d bytes, %s", info.key, rows, size, digest)
-
-    def _take(self, file: File, found: Found, rows: int) -> None:
-        self._merger.add(found)
-        self._files.append(file)
-        self._rows += rows
 
     def _keep(self, files: Mapping[str, Path], threads: Executor) -> None:
         """Copy files under their digests, but for those that are there already."""

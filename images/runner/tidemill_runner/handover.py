@@ -38,7 +38,7 @@ class Handover:
             {
                 "v": VERSION,
                 "format": collected.format,
-                "schema": _described(collected.schema),
+                "schema": described(collected.schema),
                 "objects": [asdict(entry) for entry in collected.entries],
                 "rows": collected.rows,
                 "files": [path.name for path in self.files],
@@ -54,7 +54,7 @@ def parse(data: bytes, folder: Path) -> Handover:
             raise ValueError(f"the handover has version {document['v']}, not {VERSION}")
         collected = Collected(
             format=document["format"],
-            schema=_restored(document["schema"]),
+            schema=restored(document["schema"]),
             entries=tuple(Entry(**entry) for entry in document["objects"]),
             rows=document["rows"],
             files=(),
@@ -64,7 +64,7 @@ def parse(data: bytes, folder: Path) -> Handover:
         raise ValueError(f"not a handover: {type(error).__name__}: {error}") from None
 
 
-def _described(schema: Schema) -> dict[str, Any]:
+def described(schema: Schema) -> dict[str, Any]:
     """All of a schema, also what a version does not keep of it: which columns have no value."""
     return {
         "columns": [asdict(column) for column in schema.columns],
@@ -73,7 +73,8 @@ def _described(schema: Schema) -> dict[str, Any]:
     }
 
 
-def _restored(document: Mapping[str, Any]) -> Schema:
+def restored(document: Mapping[str, Any]) -> Schema:
+    """The schema of such a document."""
     columns = (
         Column(**{**column, "type": ColumnType(column["type"])}) for column in document["columns"]
     )

@@ -1,4 +1,4 @@
-"""The verb `ingest`: a source becomes a version, in one process.
+"""The verb `ingest`: a source becomes a version, in the process of its first worker.
 
 What the source holds is taken in. A query may make other rows of it. The rows are described and
 judged, the source is listed once more, and what changed meanwhile is not versioned.
@@ -14,6 +14,7 @@ from typing import Any
 from tidemill.store import digests
 from tidemill_runner.collect import Collected, Collector
 from tidemill_runner.conclusion import Conclusion
+from tidemill_runner.crew import Leader
 from tidemill_runner.failures import Failure
 from tidemill_runner.files.delivery import Delivery
 from tidemill_runner.handover import Handover
@@ -43,9 +44,12 @@ class Ingest:
     def work(self) -> dict[str, Any]:
         """Go through the parts, in a scratch space that somebody else clears."""
         document, asked = self.place.document, self.place.document.prepare
-        intake = Intake(self.place, self.origin)
         rows = self.place.folder("rows")
-        delivered = intake.run(rows, settles=asked is None, kept=document.copies)
+        if document.workers > 1:
+            delivered = Leader(self.place, self.origin).run(rows)
+        else:
+            intake = Intake(self.place, self.origin)
+            delivered = intake.run(rows, settles=asked is None, kept=document.copies)
         made, header = delivered, None
         if asked is not None:
             if asked.sql is None:

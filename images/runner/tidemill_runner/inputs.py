@@ -136,6 +136,8 @@ class IngestInput:
     describe: Mapping[str, Any] = field(default_factory=dict)
     entity: Mapping[str, Any] = field(default_factory=dict)
     copies: bool = True
+    # How many read the delivery; the first makes the version.
+    workers: int = 1
 
     @property
     def on_change(self) -> str:
@@ -243,6 +245,7 @@ def ingest(document: Mapping[str, Any]) -> IngestInput:
         describe=document.get("describe") or {},
         entity=document.get("entity") or {},
         copies=document.get("copies") is not False,
+        workers=int(document.get("workers") or 1),
     )
 
 
@@ -297,13 +300,8 @@ def _source(source: Mapping[str, Any], cas: str) -> Source:
 
 def _sql(source: Mapping[str, Any]) -> SqlSource:
     allowed = AllowedNetworks.parse(source.get("allowedNetworks") or ())
-    server = Server(
-        source["host"],
-        int(source["port"]),
-        source["database"],
-        source["tls"],
-        DatabaseAddresses(allowed, source.get("apiServer")),
-    )
+    reached = DatabaseAddresses(allowed, source.get("apiServer"))
+    server = Server(source["host"], int(source["port"]), source["database"], source["tls"], reached)
     return SqlSource(server, source["query"], source["secret"], int(source["maxBytes"]))
 
 

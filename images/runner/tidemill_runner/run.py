@@ -28,6 +28,8 @@ from tidemill_runner.storage import Storage
 if TYPE_CHECKING:
     from tidemill_runner.online_input import MaterialiseInput
 
+    Document = IngestInput | TrainInput | MaterialiseInput
+
 log = logging.getLogger(__name__)
 # Verbs that do a part of what their input document asks for.
 PARTS = {"collect": "ingest", "conclude": "ingest"}
@@ -35,11 +37,12 @@ PARTS = {"collect": "ingest", "conclude": "ingest"}
 
 @dataclass(frozen=True)
 class Run:
-    """A verb on the files of a pod; `now` is the clock."""
+    """A verb on the files of a pod; `now` is the clock, `worker` which one of several it is."""
 
     verb: str
     paths: Paths
     now: Callable[[], datetime]
+    worker: int = 0
 
     def __call__(self) -> Exit:
         scratch = Path(tempfile.mkdtemp(prefix="run-", dir=self.paths.scratch))
@@ -52,6 +55,7 @@ class Run:
     def _guarded(self, scratch: Path, journal: Journal) -> Exit:
         started = self.now()
         storage: Storage | None = None
+        document: Document | None = None
         output = ""
         try:
             document = documents.load(self.paths.input, self._asked)
@@ -63,6 +67,7 @@ class Run:
                 data, digest = result.document(self._asked, body, started, self.now())
                 storage.put(f"{output}{result.RESULT}", data)
                 result.succeeded(self.paths.termination, digest)
+            self._clear(document, storage, Exit.OK)
         except Exception as error:
             failure = translate(error)
             # A traceback is for those who mend the runner, not for who mends a spec.
@@ -70,6 +75,7 @@ class Run:
             log.log(logging.ERROR, "%s: %s", failure.reason, failure.message, exc_info=trace)
             result.failed(self.paths.termination, failure, journal.last())
             _keep_log(storage, f"{output}{self._log}" if output else "", journal)
+            self._clear(document, storage, failure.exit_code)
             return failure.exit_code
         finally:
             if storage is not None:
@@ -83,17 +89,29 @@ class Run:
 
     @property
     def _log(self) -> str:
+        if self.worker:
+            return f"log-{self.worker}.gz"
         return result.FIRST_LOG if self.verb == "collect" else result.LOG
+
+    def _clear(self, document: "Document | None", storage: Storage | None, end: Exit) -> None:
+        """Remove what the workers left for the first one, unless another pod goes on with it."""
+        several = isinstance(document, IngestInput) and document.workers > 1 and not self.worker
+        if document and storage and several and end in (Exit.OK, Exit.USER, Exit.DATA):
+            from tidemill_runner import pool  # noqa: PLC0415
+
+            pool.clear(storage, document.identity.output)
 
     def _work(
         self,
-        document: "IngestInput | TrainInput | MaterialiseInput",
+        document: "Document",
         storage: Storage,
         scratch: Path,
     ) -> dict[str, Any] | None:
         identity = document.identity
         subject = Subject(identity.kind, identity.namespace, identity.name, identity.uid)
-        send = progress.sender(identity.progress_url, self.paths.token)
+        # One of several workers tells how far all are.
+        url = None if self.worker else identity.progress_url
+        send = progress.sender(url, self.paths.token)
         with Progress(subject, send) as reports:
             if isinstance(document, IngestInput):
                 return self._ingest(document, storage, scratch, reports)
@@ -107,7 +125,7 @@ class Run:
     def _ingest(
         self, document: IngestInput, storage: Storage, scratch: Path, reports: Progress
     ) -> dict[str, Any] | None:
-        from tidemill_runner import halves  # noqa: PLC0415
+        from tidemill_runner import crew, halves  # noqa: PLC0415
         from tidemill_runner.container import Work  # noqa: PLC0415
         from tidemill_runner.database import Limits, memory_for_database  # noqa: PLC0415
         from tidemill_runner.ingest import Ingest  # noqa: PLC0415
@@ -119,6 +137,9 @@ class Run:
         if self.verb == "conclude":
             return halves.conclude(place, work)
         with sources.opened(document, storage, self.paths.source) as origin:
+            if self.worker:
+                crew.lend_a_hand(place, origin, self.worker)
+                return None
             if self.verb != "collect":
                 return Ingest(place, origin).run()
             halves.collect(place, origin, work)

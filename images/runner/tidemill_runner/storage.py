@@ -107,6 +107,14 @@ class Storage:
         """The sizes of objects by their keys, None where there is none."""
         return self._runner.run(self._sizes_of(tuple(keys)))
 
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove objects; it is no error where there is none."""
+        self._runner.run(self._delete(tuple(keys)))
+
+    async def _delete(self, keys: Sequence[str]) -> None:
+        for start in range(0, len(keys), CONNECTIONS):
+            await asyncio.gather(*map(self._objects.delete, keys[start : start + CONNECTIONS]))
+
     async def _sizes_of(self, keys: Sequence[str]) -> dict[str, int | None]:
         found = await asyncio.gather(*map(self._size_of, keys))
         return dict(zip(keys, found, strict=True))

@@ -239,10 +239,15 @@ class _Case:
                 why,
                 self.status.version,
                 self.listing.pins,
+                self._workers(),
             ),
             delete=self._but(None),
             requeue_after=POD_CHECK_AFTER,
         )
+
+    def _workers(self) -> int:
+        """Say how many pods read the delivery: none that would have no object."""
+        return max(1, min(self.spec.parallelism, self.listing.objects))
 
     def _why(self, key: str) -> str:
         """Say what leads to a new version."""

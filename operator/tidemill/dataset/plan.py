@@ -16,11 +16,15 @@ ATTEMPT_ANNOTATION = "tidemill.dev/attempt"
 FINGERPRINT_ANNOTATION = "tidemill.dev/fingerprint"
 WHY_ANNOTATION = "tidemill.dev/why"
 PREVIOUS_ANNOTATION = "tidemill.dev/previous-version"
+WORKERS_ANNOTATION = "tidemill.dev/workers"
 
 
 @dataclass(frozen=True, slots=True)
 class StartIngest:
-    """Start this attempt at ingesting this listing, to be compared with the version in use."""
+    """Start this attempt at ingesting this listing, to be compared with the version in use.
+
+    `workers` are the pods that read it.
+    """
 
     key: str
     fingerprint: str
@@ -28,6 +32,7 @@ class StartIngest:
     why: str = "Created"
     previous: str | None = None
     pins: tuple[Pin, ...] = ()
+    workers: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,5 +80,14 @@ def job_for(jobs: Iterable[JobView], key: str) -> JobView | None:
 
 def attempt_of(job: JobView) -> int:
     """Tell the how-manieth attempt a Job is."""
-    text = job.annotations.get(ATTEMPT_ANNOTATION, "1")
+    return _number(job, ATTEMPT_ANNOTATION)
+
+
+def workers_of(job: JobView) -> int:
+    """Tell how many pods a Job was started with, whatever the spec says by now."""
+    return _number(job, WORKERS_ANNOTATION)
+
+
+def _number(job: JobView, annotation: str) -> int:
+    text = job.annotations.get(annotation, "1")
     return int(text) if text.isdecimal() else 1

@@ -34,11 +34,13 @@ from tidemill.dataset.plan import (
     KEY_ANNOTATION,
     PREVIOUS_ANNOTATION,
     WHY_ANNOTATION,
+    WORKERS_ANNOTATION,
     Plan,
     StartIngest,
     attempt_of,
     ingest_key,
     job_for,
+    workers_of,
 )
 from tidemill.dataset.references import PINS_ANNOTATION, Pin
 from tidemill.dataset.shelves import Shelves
@@ -51,7 +53,7 @@ from tidemill.jobs.manifests import RunnerJob
 from tidemill.jobs.view import POD_CHECK_AFTER, JobView, Phase
 from tidemill.kube.resources import DATASETS
 from tidemill.store import layout
-from tidemill.store.credentials import ingest_policy
+from tidemill.store.credentials import Policy, ingest_policy, with_manifests, with_parts
 from tidemill.store.errors import StoreError
 
 INGEST_DEADLINE_SECONDS = 6 * 3600
@@ -183,13 +185,7 @@ class DatasetReconciler:
         origin = self._origin(live, spec)
         job, document = self._runner_job(live, spec, work, origin)
         metadata = live["metadata"]
-        policy = ingest_policy(
-            self.launcher.platform.store_config.bucket,
-            metadata["namespace"],
-            metadata["name"],
-            metadata["uid"],
-            _manifests(origin, work, metadata["namespace"]),
-        )
+        policy = _policy(self.launcher.platform.store_config.bucket, metadata, work, origin)
         if not policy.fits:
             message = (
                 f"spec names {len(work.pins)} versions of other Datasets, more than the keys of "
@@ -236,6 +232,7 @@ class DatasetReconciler:
             "why": start.why,
             "previous": start.previous,
             **_asked(spec, start.pins, namespace),
+            **({"workers": start.workers} if start.workers > 1 else {}),
         }
         job = RunnerJob(
             kind="Dataset",
@@ -244,6 +241,7 @@ class DatasetReconciler:
             image=platform.runner_image,
             template=spec.template,
             deadline_seconds=INGEST_DEADLINE_SECONDS + int(prepared.limit(spec) or 0),
+            workers=start.workers,
             prepare=prepared.container(spec),
             source_secret=origin.secret,
             source_claim=origin.claim,
@@ -254,6 +252,7 @@ class DatasetReconciler:
                 WHY_ANNOTATION: start.why,
                 PREVIOUS_ANNOTATION: start.previous or "",
                 **({PINS_ANNOTATION: references.noted(start.pins)} if start.pins else {}),
+                **({WORKERS_ANNOTATION: str(start.workers)} if start.workers > 1 else {}),
             },
         )
         return job, document
@@ -263,6 +262,15 @@ def sooner(result: Result, wait: float | None) -> Result:
     """Give the earlier of two times to look again."""
     times = [one for one in (result.requeue_after, wait) if one is not None]
     return Result(min(times, default=None))
+
+
+def _policy(bucket: str, metadata: Mapping[str, Any], work: StartIngest, origin: Origin) -> Policy:
+    """Say what the keys of a Job open."""
+    namespace, uid = metadata["namespace"], metadata["uid"]
+    policy = ingest_policy(bucket, namespace, metadata["name"], uid)
+    if work.workers > 1:
+        policy = with_parts(policy, layout.run_prefix(namespace, uid))
+    return with_manifests(policy, namespace, _manifests(origin, work, namespace))
 
 
 def _manifests(origin: Origin, work: StartIngest, namespace: str) -> list[str]:
@@ -291,6 +299,7 @@ def _again(spec: DatasetSpec, job: JobView) -> StartIngest:
         notes.get(WHY_ANNOTATION, "Created"),
         notes.get(PREVIOUS_ANNOTATION) or None,
         references.restored(spec, notes.get(PINS_ANNOTATION)),
+        workers_of(job),
     )
 
 

@@ -169,7 +169,8 @@ class Launcher:
 
     async def failure(self, parent: Mapping[str, Any], job: JobView, deadline: str) -> Diagnosis:
         """Say why a Job failed, with the last lines of its log."""
-        found = explain_failure(job, diagnose(await self._pods(parent, job)), deadline)
+        pods = await self._pods(parent, job)
+        found = explain_failure(job, diagnose(_blamed(job, pods)) or diagnose(pods), deadline)
         if found.log or found.pod == job.name:
             return found
         namespace = parent["metadata"]["namespace"]
@@ -198,3 +199,8 @@ class Launcher:
     async def _pods(self, parent: Mapping[str, Any], job: JobView) -> list[dict[str, Any]]:
         namespace = parent["metadata"]["namespace"]
         return await self.context.client.list(PODS, namespace, labels={JOB_UID_LABEL: job.uid})
+
+
+def _blamed(job: JobView, pods: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Give the pod that a Job says it failed for: others may have ended since, or before."""
+    return [pod for pod in pods if f"/{pod['metadata']['name']} " in job.message]

@@ -56,6 +56,8 @@ class RunnerJob:
     # The user's own, between what reads the source and what judges the rows.
     prepare: Container | None = None
     annotations: Mapping[str, str] = field(default_factory=dict)
+    # Pods that share the work; the first of them ends it.
+    workers: int = 1
 
 
 def secret_values(document: Mapping[str, Any], token: str) -> dict[str, str]:
@@ -75,12 +77,24 @@ def job_manifest(parent: Mapping[str, Any], job: RunnerJob) -> dict[str, Any]:
         "metadata": metadata,
         "spec": {
             "suspend": False,
-            "parallelism": 1,
+            "parallelism": job.workers,
+            **_shared(job.workers),
             "activeDeadlineSeconds": job.deadline_seconds,
             "backoffLimit": job.retries,
             "podFailurePolicy": _failure_policy(job),
             "template": {"metadata": noted, "spec": _pod(job)},
         },
+    }
+
+
+def _shared(workers: int) -> dict[str, Any]:
+    """Number the pods: the Job is done when the first one is, whether the others came or not."""
+    if workers == 1:
+        return {}
+    return {
+        "completionMode": "Indexed",
+        "completions": workers,
+        "successPolicy": {"rules": [{"succeededIndexes": "0"}]},
     }
 
 

@@ -21,6 +21,7 @@ MAX_POLICY = 2000
 MIN_SECONDS = 3600
 _READ = ["s3:GetObject"]
 _WRITE = ["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
+_REMOVE = ["s3:DeleteObject"]
 _STATUS = re.compile(r"HTTP status code (\d{3})")
 
 
@@ -34,7 +35,7 @@ class TemporaryStore:
 
 @dataclass(frozen=True)
 class Policy:
-    """What a job may read and write: prefixes of one bucket, and single keys to read.
+    """What a job may read, write and remove: prefixes of one bucket, and single keys to read.
 
     Under the prefixes `unlisted` a key that is gone reads as "denied", elsewhere as "not found".
     """
@@ -44,6 +45,7 @@ class Policy:
     write: tuple[str, ...] = ()
     read_keys: tuple[str, ...] = ()
     unlisted: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
 
     @property
     def fits(self) -> bool:
@@ -66,6 +68,7 @@ class Policy:
             (_READ + _WRITE, _below(both)),
             (_READ, read),
             (_WRITE, _below(self.write, both)),
+            (_REMOVE, _below(self.remove)),
         ):
             if patterns:
                 resources = [f"{arn}/{pattern}" for pattern in patterns]
@@ -102,6 +105,14 @@ def ingest_policy(
     output = layout.run_prefix(namespace, uid)
     alone = Policy(bucket, (content, own), (content, own, output), unlisted=(own,))
     return with_manifests(alone, namespace, upstream)
+
+
+def with_parts(policy: Policy, run: str) -> Policy:
+    """Let the pods of one job read, and at the end remove, what they leave to each other.
+
+    `run` is the prefix that the job writes its runs to.
+    """
+    return replace(policy, read=(*policy.read, run), remove=(layout.parts_prefix(f"{run}*/"),))
 
 
 def with_manifests(policy: Policy, namespace: str, manifests: Iterable[str]) -> Policy:

@@ -61,6 +61,11 @@ def run_prefix(namespace: str, uid: str) -> str:
     return f"runs/{namespace}/{uid}/"
 
 
+def parts_prefix(output: str) -> str:
+    """Where the pods of one ingest leave parts of a delivery, below the output of their Job."""
+    return f"{output}parts/"
+
+
 def models_prefix(namespace: str) -> str:
     return f"models/{namespace}/"
 

@@ -7,6 +7,7 @@ import pytest
 from tests.unit.children.world import instant
 from tests.unit.dataset.cases import (
     KEY,
+    LISTING,
     NOW,
     OLD,
     VERSIONED,
@@ -29,7 +30,7 @@ from tidemill.dataset.decide import (
     SHORTEST_POLL_SECONDS,
     decide,
 )
-from tidemill.dataset.observed import Observed, SourceProblem
+from tidemill.dataset.observed import Listing, Observed, SourceProblem
 from tidemill.dataset.plan import ATTEMPT_ANNOTATION, StartIngest, attempt_of, ingest_key, job_for
 from tidemill.jobs.view import POD_CHECK_AFTER, JobView, Phase
 
@@ -99,6 +100,22 @@ def test_a_listing_must_settle(
         assert found.since == before.source.since
     else:
         assert found.since == NOW
+
+
+@pytest.mark.parametrize(("asked", "pods"), [(1, 1), (2, 2), (64, 2)])
+def test_no_more_pods_read_than_there_are_objects(asked: int, pods: int) -> None:
+    plan = decided(parallelism=asked)
+    assert LISTING.objects == 2
+    assert plan.start is not None
+    assert (plan.start.workers, plan.start.key) == (pods, KEY)
+
+
+def test_a_source_that_tells_no_objects_is_read_by_one_pod() -> None:
+    before = status(source=source(Listing("f", 0, 0)))
+    observed = Observed(Listing("f", 0, 0, settled=True))
+    plan = decide(spec(parallelism=8), before, observed, NOW)
+    assert plan.start is not None
+    assert plan.start.workers == 1
 
 
 def test_a_start_removes_what_is_out_of_date() -> None:

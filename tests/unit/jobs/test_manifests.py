@@ -75,6 +75,18 @@ def test_the_job_ends_by_itself_and_is_tried_again_only_where_it_helps() -> None
     assert 30 not in final["onExitCodes"]["values"]
 
 
+def test_several_pods_are_numbered_and_the_first_one_ends_the_job() -> None:
+    alone, several = made()["spec"], made(workers=3)["spec"]
+    shared = {k: v for k, v in several.items() if alone.get(k) != v}
+    assert shared == {
+        "parallelism": 3,
+        "completions": 3,
+        "completionMode": "Indexed",
+        "successPolicy": {"rules": [{"succeededIndexes": "0"}]},
+    }
+    assert several.keys() - alone.keys() == shared.keys() - {"parallelism"}
+
+
 def test_what_was_decided_is_noted_where_it_is_read() -> None:
     manifest = made()
     notes = {"tidemill.dev/spec-hash": "h"}

@@ -44,6 +44,10 @@ class MemoryStorage:
             if key.startswith(prefix)
         ]
 
+    def delete(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            self.objects.pop(key, None)
+
     def sizes_of(self, keys: Iterable[str]) -> dict[str, int | None]:
         return {key: len(self.objects[key]) if key in self.objects else None for key in keys}
 

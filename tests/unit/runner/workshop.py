@@ -10,12 +10,14 @@ from typing import Any, cast
 from tests.unit.runner.memory import MemoryStorage
 
 from tidemill.store import layout, listing
+from tidemill_runner import crew, halves, inputs, sources
 from tidemill_runner import document as documents
-from tidemill_runner import halves, inputs, sources
 from tidemill_runner.container import Container, Work
+from tidemill_runner.crew import Leader
 from tidemill_runner.database import Limits
 from tidemill_runner.ingest import Ingest
 from tidemill_runner.inputs import IngestInput, Prepare, S3Source, TrainInput
+from tidemill_runner.intake import Intake
 from tidemill_runner.progress import Progress, Subject
 from tidemill_runner.sources import Origin
 from tidemill_runner.sources.s3 import S3Origin
@@ -55,6 +57,19 @@ class Workshop:
     def ingest(self, fingerprint: str | None = None, **asked: Any) -> dict[str, Any]:
         """Ingest what was delivered; `asked` are further fields of the input document."""
         return self.run(*self._asked(fingerprint, asked))
+
+    def lend_a_hand(self, worker: int, fingerprint: str | None = None, **asked: Any) -> None:
+        """Do what a worker that is not the first does."""
+        document, origin = self._asked(fingerprint, asked)
+        crew.lend_a_hand(self._place(document), origin, worker)
+
+    def take_in(self, rows: Path, **asked: Any) -> tuple[Path, ...]:
+        """Write the rows that were delivered into a folder, as they are checked."""
+        document, origin = self._asked(None, asked)
+        place = self._place(document)
+        if document.workers > 1:
+            return Leader(place, origin).run(rows).files
+        return Intake(place, origin).run(rows, settles=document.prepare is None).files
 
     def ingest_around(
         self, user: Callable[[Path, Path], None], container: dict[str, Any], **asked: Any

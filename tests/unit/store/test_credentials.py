@@ -24,6 +24,14 @@ def policies(names: dict[str, str]) -> dict[str, Policy]:
     return {
         "ingest": credentials.ingest_policy(*names.values()),
         "derive": credentials.ingest_policy(*names.values(), upstream=[upstream(names)]),
+        "share": credentials.with_manifests(
+            credentials.with_parts(
+                credentials.ingest_policy(*names.values()),
+                layout.run_prefix(names["namespace"], names["uid"]),
+            ),
+            names["namespace"],
+            [upstream(names)],
+        ),
         "train": credentials.train_policy(*names.values(), dataset=names["name"]),
         "serve": credentials.serve_policy(names["bucket"], package),
     }
@@ -35,7 +43,7 @@ def statements(verb: str) -> list[dict[str, Any]]:
     return found
 
 
-@pytest.mark.parametrize("verb", ["ingest", "derive", "train", "serve"])
+@pytest.mark.parametrize("verb", ["ingest", "derive", "share", "train", "serve"])
 def test_the_longest_names_fit(verb: str) -> None:
     assert len(policies(LONG)[verb].to_json()) <= credentials.MAX_POLICY
 
@@ -104,6 +112,14 @@ def test_an_ingest_reads_and_writes_content_and_its_own_and_writes_its_run() -> 
     ]
     assert "s3:GetObject" not in written["Action"]
     assert written["Resource"] == ["arn:aws:s3:::b/runs/ns/u/*"]
+
+
+def test_pods_that_share_an_ingest_read_their_runs_and_remove_parts_alone() -> None:
+    both, _, removed, listed = statements("share")
+    assert both["Resource"] == [*statements("ingest")[0]["Resource"], "arn:aws:s3:::b/runs/ns/u/*"]
+    assert removed["Action"] == ["s3:DeleteObject"]
+    assert removed["Resource"] == ["arn:aws:s3:::b/runs/ns/u/*/parts/*"]
+    assert "runs/ns/u/*" in listed["Condition"]["StringLike"]["s3:prefix"]
 
 
 def test_a_server_writes_nothing() -> None:

@@ -89,6 +89,12 @@ class DatasetSpec(ApiModel):
                 "!has(self.online) || has(self.entity)",
                 "online keeps the newest row of each key: set entity, which says what the key is",
             ),
+            rule(
+                "!has(self.parallelism) || self.parallelism == 1 || ((has(self.source.s3) || "
+                "has(self.source.dataset)) && !(has(self.prepare) && has(self.prepare.container)))",
+                "parallelism above 1 divides the objects of source.s3 or source.dataset, and a "
+                "container prepares in one pod: leave parallelism out",
+            ),
         )
     )
 
@@ -145,6 +151,16 @@ class DatasetSpec(ApiModel):
     template: Annotated[
         Template | None, Field(description="What the ingest pod asks of the cluster.")
     ] = None
+    parallelism: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=64,
+            description="How many pods read the delivery at once, each some of its objects; no "
+            "more than it has objects. The version is the same for any number. What is done to the "
+            "rows then, and their checks, is the first one's alone. A running Job stays as it is.",
+        ),
+    ] = 1
     suspend: Annotated[
         bool, Field(description="Look for no changes and start no work while true.")
     ] = False

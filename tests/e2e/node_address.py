@@ -13,7 +13,9 @@ def node_address(kubectl: Kubectl) -> str:
             found: str = address["address"]
             if address["type"] == "InternalIP" and _is_here(found):
                 return found
-    pytest.skip("this machine is no node of the cluster: pods do not reach its servers")
+    pytest.skip(
+        "this machine is no node of the cluster: pods reach neither its servers nor its files"
+    )
 
 
 def _is_here(address: str) -> bool:

@@ -1,6 +1,5 @@
 """Rows of a PostgreSQL server on the node, as pods reach it: noticed, read, refused, healed."""
 
-import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +13,7 @@ from tests.contract.postgres_server import (
     PostgresServer,
     postgres_server,
 )
+from tests.e2e.node_address import node_address
 from tests.e2e.refusals import assert_refused
 from tests.e2e.world import World, settled
 
@@ -23,29 +23,12 @@ SECRET = "db-reader"
 @pytest.fixture(scope="module")
 def database(kubectl: Kubectl) -> Iterator[PostgresServer]:
     """One with 60 rows; its certificate is for the node's address."""
-    found = [
-        address["address"]
-        for node in kubectl.get("nodes")["items"]
-        for address in node["status"].get("addresses", ())
-        if address["type"] == "InternalIP" and _is_here(address["address"])
-    ]
-    if not found:
-        pytest.skip("this machine is no node of the cluster: pods do not reach its PostgreSQL")
-    with postgres_server(found[0]) as server:
+    with postgres_server(node_address(kubectl)) as server:
         server.sql(
             "INSERT INTO readings SELECT '2026-01-01'::timestamptz + n * interval '1 hour', "
             "'s' || n % 3, n FROM generate_series(1, 60) n"
         )
         yield server
-
-
-def _is_here(address: str) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind((address, 0))
-        except OSError:
-            return False
-        return True
 
 
 def keys(server: PostgresServer, **changes: str) -> dict[str, str]:

@@ -1,11 +1,11 @@
 """Files on a volume: read once, read anew when that is asked for, and what is said of a claim."""
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.e2e.node_address import node_address
 from tests.e2e.refusals import assert_refused
 from tests.e2e.test_path import rows
 from tests.e2e.world import World, settled
@@ -18,10 +18,7 @@ REQUESTED = "tidemill.dev/reconcile-requested-at"
 @pytest.fixture
 def volume(world: World, tmp_path: Path) -> Iterator[Path]:
     """Give a folder that pods have as a volume: one of this machine, where it is a node."""
-    [node, *_] = world.kubectl.get("nodes")["items"]
-    addresses = {one["type"]: one["address"] for one in node["status"]["addresses"]}
-    if not _is_here(addresses["InternalIP"]):
-        pytest.skip("this machine is no node of the cluster: pods do not see its files")
+    node_address(world.kubectl)
     folder = tmp_path / "volume"
     (folder / FOLDER).mkdir(parents=True)
     for part in (folder, folder / "power", folder / FOLDER):
@@ -32,15 +29,6 @@ def volume(world: World, tmp_path: Path) -> Iterator[Path]:
         world.delete("dataset", "files")
         world.delete("pvc", CLAIM, "--wait=false")
         world.delete("pv", world.namespace, "--wait=false")
-
-
-def _is_here(address: str) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind((address, 0))
-        except OSError:
-            return False
-        return True
 
 
 def put(volume: Path, name: str, text: str, *, mode: int = 0o644) -> Path:

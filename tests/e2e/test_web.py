@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.apiserver.kubectl import Kubectl
 from tests.e2e.local_operator import installation, installed_operator_down
+from tests.e2e.node_address import node_address
 from tests.e2e.refusals import assert_refused
 from tests.e2e.test_path import rows
 from tests.e2e.world import World, eventually, settled
@@ -23,13 +24,8 @@ TOKEN = ("Authorization", "Bearer open-sesame")
 @pytest.fixture(scope="module")
 def site(kubectl: Kubectl) -> Iterator[Site]:
     """Give a web server that pods reach: one on this machine, where it is a node."""
-    [node, *_] = kubectl.get("nodes")["items"]
-    addresses = {one["type"]: one["address"] for one in node["status"]["addresses"]}
-    try:
-        with Site(host=addresses["InternalIP"]) as made:
-            yield made
-    except OSError:
-        pytest.skip("this machine is no node of the cluster: pods do not reach it")
+    with Site(host=node_address(kubectl)) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

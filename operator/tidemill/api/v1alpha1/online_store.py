@@ -1,11 +1,12 @@
 """Where an online store is: the server that keeps the newest features of each key."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from tidemill.api.v1alpha1.meta import LocalObjectReference
+from tidemill.api.v1alpha1.tls import Tls
 from tidemill.api.v1alpha1.types import ApiModel, Digest, Duration, StatusModel, rule, rules
 
 ADDRESS_PATTERN = (
@@ -35,14 +36,7 @@ class OnlineStore(ApiModel):
             ),
         ),
     ]
-    tls: Annotated[
-        Literal["VerifyFull", "Require", "Disable"],
-        Field(
-            description="VerifyFull: encrypted, and the certificate proves the host, by the key "
-            "ca.crt of the Secret where it has one. Require: encrypted to whoever answers. "
-            "Disable: in the open."
-        ),
-    ] = "VerifyFull"
+    tls: Tls = "VerifyFull"
     credentials_ref: Annotated[
         LocalObjectReference | None,
         Field(

@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field
 
 from tidemill.api.v1alpha1.files import CSV_ONLY, Csv, Include, Partitions
 from tidemill.api.v1alpha1.meta import LocalObjectReference
+from tidemill.api.v1alpha1.tls import Tls
 from tidemill.api.v1alpha1.types import ApiModel, Digest, ObjectName, Quantity, rule, rules
 
 MAX_INLINE_BYTES = 256 * 1024
@@ -199,14 +200,7 @@ class SqlSource(ApiModel):
             "reconcile is asked for.",
         ),
     ] = None
-    tls: Annotated[
-        Literal["VerifyFull", "Require", "Disable"],
-        Field(
-            description="VerifyFull: encrypted, and the certificate proves the host, by the key "
-            "ca.crt of the Secret where it has one. Require: encrypted to whoever answers. "
-            "Disable: in the open."
-        ),
-    ] = "VerifyFull"
+    tls: Tls = "VerifyFull"
     credentials_ref: Annotated[
         LocalObjectReference,
         Field(

@@ -29,8 +29,8 @@ class OnlineStore(ApiModel):
             "their network.",
             json_schema_extra=rules(
                 rule(
-                    "int(self.substring(self.lastIndexOf(':') + 1)) >= 1 && "
-                    "int(self.substring(self.lastIndexOf(':') + 1)) <= 65535",
+                    "[int(self.substring(self.lastIndexOf(':') + 1))]"
+                    ".all(port, port >= 1 && port <= 65535)",
                     "address ends with a port from 1 to 65535",
                 )
             ),

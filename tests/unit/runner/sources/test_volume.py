@@ -193,7 +193,8 @@ def test_ten_thousand_files_are_read(claim: Claim, tmp_path: Path) -> None:
     for info in found[99::100]:
         digest = origin.fetch(info, tmp_path / "copy", lambda _: None)
     assert (len(found), digest) == (10_000, digests.sha256_digest(b"a\n9999\n"))
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    # Fewer, where what an earlier test has left was cleared away meanwhile.
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before
 
 
 def test_more_than_the_limit_are_refused_before_they_fill_the_memory(claim: Claim) -> None:

@@ -40,9 +40,9 @@ def test_an_object_replaced_during_the_ingest_is_not_versioned(
     workbench.deliver("a.csv", lines(1000))
     fetch = S3Origin.fetch
 
-    def replace_first(*arguments: Any) -> str:
+    def replace_first(*arguments: Any, **options: Any) -> str:
         workbench.deliver("a.csv", lines(2000))
-        return fetch(*arguments)
+        return fetch(*arguments, **options)
 
     monkeypatch.setattr(S3Origin, "fetch", replace_first)
     outcome = workbench.ingest()

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from redis import exceptions
 
-from tidemill.store.online_server import SETTING, AddressRefused, OnlineServer
+from tidemill.store.online_server import SETTING, AddressRefused, OnlineServer, chain
 
 FIELD = "spec.online"
 # What a client's calls may raise.
@@ -53,17 +53,17 @@ def unavailable(where: str, why: str) -> OnlineError:
 def of(error: BaseException, server: OnlineServer, secret: str | None) -> OnlineError:
     """Translate what a client raises."""
     where = f"the online store at {server.where}"
-    chain = _chain(error)
-    if any(isinstance(one, AddressRefused) for one in chain):
+    causes = chain(error)
+    if any(isinstance(one, AddressRefused) for one in causes):
         message = (
             f"{FIELD}.address: {where} has an address that is loopback, link-local, of a cloud's "
             "metadata or the API server's: use the store's own address, or have the "
             f"administrator allow its network with {SETTING}"
         )
         return OnlineError(OnlineReason.FORBIDDEN, message)
-    if found := next((one for one in chain if isinstance(one, ssl.SSLError)), None):
+    if found := next((one for one in causes if isinstance(one, ssl.SSLError)), None):
         return _encryption(found, where, secret)
-    if any(isinstance(one, (socket.gaierror, UnicodeError)) for one in chain):
+    if any(isinstance(one, (socket.gaierror, UnicodeError)) for one in causes):
         return unavailable(where, "the name of the host is not known")
     if isinstance(error, (exceptions.TimeoutError, TimeoutError)) and server.tls != "Disable":
         why = f"no answer in time; if it does not speak TLS, set {FIELD}.tls to Disable"
@@ -112,7 +112,7 @@ def _why(error: BaseException) -> str:
 
 def _unreached(error: BaseException) -> bool:
     broken = ConnectionResetError, BrokenPipeError, asyncio.IncompleteReadError
-    return any(isinstance(one, OSError) and not isinstance(one, broken) for one in _chain(error))
+    return any(isinstance(one, OSError) and not isinstance(one, broken) for one in chain(error))
 
 
 def _login(where: str, secret: str | None) -> OnlineError:
@@ -138,13 +138,3 @@ def _encryption(error: ssl.SSLError, where: str, secret: str | None) -> OnlineEr
         return OnlineError(OnlineReason.DENIED, message)
     message = f"{where}: the server speaks no TLS that is known: set it up, or {FIELD}.tls"
     return OnlineError(OnlineReason.DENIED, message)
-
-
-def _chain(error: BaseException) -> list[BaseException]:
-    """Give an error and what it was made from: redis-py wraps what ends a connection."""
-    chain: list[BaseException] = []
-    found: BaseException | None = error
-    while found is not None and found not in chain:
-        chain.append(found)
-        found = found.__cause__ or found.__context__
-    return chain

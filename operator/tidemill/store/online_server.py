@@ -124,9 +124,9 @@ def pool(
 
 def trouble(error: BaseException) -> str:
     """Say in a few words what kept the store from answering."""
-    chain = _chain(error)
+    causes = chain(error)
     for kinds, words in _TROUBLE_BELOW:
-        if any(isinstance(one, kinds) for one in chain):
+        if any(isinstance(one, kinds) for one in causes):
             return words
     for kinds, words in _TROUBLE:
         if isinstance(error, kinds):
@@ -134,7 +134,8 @@ def trouble(error: BaseException) -> str:
     return f"it fails with {type(error).__name__}"
 
 
-def _chain(error: BaseException) -> list[BaseException]:
+def chain(error: BaseException) -> list[BaseException]:
+    """Give an error and what it was made from: redis-py wraps what ends a connection."""
     found: list[BaseException] = []
     step: BaseException | None = error
     while step is not None and step not in found:

@@ -136,8 +136,9 @@ class IngestInput:
     describe: Mapping[str, Any] = field(default_factory=dict)
     entity: Mapping[str, Any] = field(default_factory=dict)
     copies: bool = True
-    # How many read the delivery; the first makes the version.
+    # How many read the delivery; the first makes the version, over Dask with the others or alone.
     workers: int = 1
+    distributed: bool = False
 
     @property
     def on_change(self) -> str:
@@ -246,6 +247,7 @@ def ingest(document: Mapping[str, Any]) -> IngestInput:
         entity=document.get("entity") or {},
         copies=document.get("copies") is not False,
         workers=int(document.get("workers") or 1),
+        distributed=document.get("engine") == "Dask",
     )
 
 

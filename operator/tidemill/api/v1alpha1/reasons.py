@@ -282,6 +282,12 @@ class Reason(StrEnum):
         Actor.ADMINISTRATOR,
         "No room is left for the pod's scratch space; it is tried again. Give nodes more disk.",
     )
+    WORKERS_LOST = (
+        "WorkersLost",
+        Actor.USER,
+        "Several pods of a distributed run were lost over the same part of the data; it is tried "
+        "again. Raise spec.template.resources.limits.memory, or deliver smaller objects.",
+    )
     NODE_LOST = (
         "NodeLost",
         Actor.ADMINISTRATOR,

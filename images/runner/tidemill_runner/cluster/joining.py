@@ -1,0 +1,49 @@
+"""A pod that is not the first: it works for the scheduler, and for the next if that one is lost."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+
+from tidemill_runner.cluster import settings
+from tidemill_runner.cluster.board import Board, Notice, own_address
+from tidemill_runner.cluster.desk import Desk, DeskWorker
+from tidemill_runner.reader import Reader
+
+log = logging.getLogger(__name__)
+LOOK_SECONDS = 1.0
+
+
+def join(reader: Reader, wait: Callable[[float], None] = time.sleep) -> None:
+    """Work until it is said to be over. The Job ends whoever waits for a scheduler in vain."""
+    board = Board(reader.place.store, reader.pool.prefix)
+    desk = Desk(reader)
+    with settings.applied():
+        while (notice := board.look()) is None or notice.address:
+            if notice is not None:
+                asyncio.run(_work(reader, desk, notice))
+            wait(LOOK_SECONDS)
+
+
+async def _work(reader: Reader, desk: Desk, notice: Notice) -> None:
+    """Work for one scheduler until it is gone."""
+    place = reader.place
+    worker = DeskWorker(
+        notice.address,
+        host=own_address(),
+        nthreads=1,
+        security=settings.secured(notice),
+        memory_limit=place.limits.memory,
+        local_directory=str(reader.fresh("dask")),
+        death_timeout=30,
+        dashboard=False,
+    )
+    worker.desk = desk
+    try:
+        await worker
+    except (OSError, TimeoutError) as error:
+        log.warning("no scheduler at %s: %s", notice.address, type(error).__name__)
+        return
+    log.info("working for the scheduler at %s", notice.address)
+    await worker.finished()  # type: ignore[no-untyped-call]
+    log.info("the scheduler at %s is gone", notice.address)

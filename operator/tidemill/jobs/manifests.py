@@ -125,7 +125,7 @@ def _pod(job: RunnerJob) -> dict[str, Any]:
         "name": "runner",
         "image": job.image,
         "args": [job.verb],
-        "env": [{"name": "TIDEMILL_TOKEN", "value": f"{INPUT_DIR}/{TOKEN_FILE}"}],
+        "env": [{"name": "TIDEMILL_TOKEN", "value": f"{INPUT_DIR}/{TOKEN_FILE}"}, *_found(job)],
         "resources": resources(job.template, DEFAULT_RESOURCES[job.verb]),
         "securityContext": CONTAINER_SECURITY,
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -140,6 +140,12 @@ def _pod(job: RunnerJob) -> dict[str, Any]:
         **more,
         "volumes": [*volumes, *more.get("volumes", ())],
     }
+
+
+def _found(job: RunnerJob) -> list[dict[str, Any]]:
+    """Tell a pod that has others beside it where they reach it."""
+    address = {"fieldRef": {"fieldPath": "status.podIP"}}
+    return [{"name": "TIDEMILL_POD_IP", "valueFrom": address}] if job.workers > 1 else []
 
 
 def _volumes(job: RunnerJob) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

@@ -77,6 +77,11 @@ def test_the_job_ends_by_itself_and_is_tried_again_only_where_it_helps() -> None
 
 def test_several_pods_are_numbered_and_the_first_one_ends_the_job() -> None:
     alone, several = made()["spec"], made(workers=3)["spec"]
+    [runner] = several.pop("template")["spec"]["containers"]
+    [single] = alone.pop("template")["spec"]["containers"]
+    address = {"fieldRef": {"fieldPath": "status.podIP"}}
+    found = {"name": "TIDEMILL_POD_IP", "valueFrom": address}
+    assert runner["env"] == [*single["env"], found]
     shared = {k: v for k, v in several.items() if alone.get(k) != v}
     assert shared == {
         "parallelism": 3,

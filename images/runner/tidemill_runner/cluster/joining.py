@@ -15,13 +15,19 @@ LOOK_SECONDS = 1.0
 
 
 def join(reader: Reader, wait: Callable[[float], None] = time.sleep) -> None:
-    """Work until it is said to be over. The Job ends whoever waits for a scheduler in vain."""
+    """Work until the work is over: the first pod says so, and takes all parts away in the end."""
     board = Board(reader.place.store, reader.pool.prefix)
     desk = Desk(reader)
+    log.info("waiting for a scheduler")
+    seen_parts = False
     with settings.applied():
         while (notice := board.look()) is None or notice.address:
             if notice is not None:
                 asyncio.run(_work(reader, desk, notice))
+            elif reader.pool.look().done:
+                seen_parts = True
+            elif seen_parts:
+                return
             wait(LOOK_SECONDS)
 
 
@@ -35,8 +41,9 @@ async def _work(reader: Reader, desk: Desk, notice: Notice) -> None:
         security=settings.secured(notice),
         memory_limit=place.limits.memory,
         local_directory=str(reader.fresh("dask")),
-        death_timeout=30,
+        death_timeout=5,
         dashboard=False,
+        dashboard_address=settings.INSIDE,
     )
     worker.desk = desk
     try:

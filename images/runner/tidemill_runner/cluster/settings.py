@@ -9,6 +9,8 @@ from distributed import Security
 
 from tidemill_runner.cluster.board import Notice
 
+# Dask serves HTTP whatever is asked: without routes, and inside of the pod only.
+INSIDE = "127.0.0.1:0"
 # By Dask's names, see its configuration reference.
 _SETTINGS = {
     # Answers that are held for others lie on disk beyond half of the limit given to a worker, which
@@ -22,7 +24,7 @@ _SETTINGS = {
     "distributed.scheduler.worker-ttl": "60s",
     "distributed.scheduler.http.routes": [],
     "distributed.worker.http.routes": [],
-    "distributed.comm.timeouts.connect": "10s",
+    "distributed.comm.timeouts.connect": "5s",
     "distributed.comm.require-encryption": True,
     "distributed.admin.tick.limit": "1h",
 }

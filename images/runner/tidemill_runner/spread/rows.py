@@ -40,7 +40,7 @@ class Crowd(Protocol):
         """The answers of all parts in their order."""
 
     def merged(self, ask: Callable[[Local, Room], T], merge: Callable[[Sequence[T]], T]) -> T:
-        """The answers of all parts as one: `merge` may take them in any order, and a few at once."""
+        """The answers of all parts as one: `merge` takes them in any order, a few at once."""
 
     def dealt(
         self,

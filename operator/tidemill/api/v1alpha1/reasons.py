@@ -285,8 +285,7 @@ class Reason(StrEnum):
     WORKERS_LOST = (
         "WorkersLost",
         Actor.USER,
-        "Several pods of a distributed run were lost over the same part of the data; it is tried "
-        "again. Raise spec.template.resources.limits.memory, or deliver smaller objects.",
+        "Several pods were lost over the same part of the data; it is tried again. Raise the memory.",
     )
     NODE_LOST = (
         "NodeLost",

@@ -83,7 +83,9 @@ def test_two_thousand_columns_in_one_scan() -> None:
         for n in range(count)
     ]
     recorder = Recorder(world.connection)
-    outcomes = run(recorder.rows(), parse({"mode": "Enforce", "columns": entries}, (), world.schema), NOW)
+    outcomes = run(
+        recorder.rows(), parse({"mode": "Enforce", "columns": entries}, (), world.schema), NOW
+    )
     assert len(outcomes) == 3 * count
     bad = [outcome for outcome in outcomes if not outcome.passed]
     assert [(o.column, o.violations, o.where) for o in bad] == [

@@ -130,8 +130,8 @@ class Shelf:
 
         cursor = self.connection.cursor()
         cursor.execute(
-            "CREATE OR REPLACE TEMP VIEW rows AS "
-            f"SELECT * FROM memory.main.rows WHERE __object = {quoted(name)}"  # noqa: S608 - quoted
+            "CREATE OR REPLACE TEMP VIEW rows AS "  # noqa: S608 - quoted
+            f"SELECT * FROM memory.main.rows WHERE __object = {quoted(name)}"
         )
         with self.here() as room:
             return ask(Local(cursor, lookup), room)

@@ -1,20 +1,13 @@
 """Pods of one ingest over Dask as processes, on a real store; some of them are killed."""
 
-import json
-import os
-import signal
 import socket
 import ssl
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tests.contract.pods import POD, Pods, stopped
 from tests.contract.test_parallel import TIMES
 from tests.contract.workbench import NAMESPACE, Outcome, Workbench
 
@@ -23,11 +16,8 @@ from tidemill_runner.exits import Exit
 
 WORKERS = 3
 FILES, ROWS = 12, 60_000
-# Not the address at which a process talks to itself.
-POD = "127.0.0.2"
 # As /proc/net/tcp has them.
 LISTENS, LOOPBACK = "0A", "0100007F"
-WAITING = "waiting for a scheduler"
 WORKING = "working for the scheduler"
 CHECKS = [
     {"name": "once", "unique": {"columns": ["b"], "exact": True}, "severity": "Warn"},
@@ -36,123 +26,24 @@ CHECKS = [
 ]
 
 
-@dataclass
-class Pod:
-    """The process of one pod, and what it says."""
-
-    process: subprocess.Popen[str]
-    termination: Path
-    lines: list[str] = field(default_factory=list)
-    heard: threading.Condition = field(default_factory=threading.Condition)
-
-    def __post_init__(self) -> None:
-        self._listener = threading.Thread(target=self._listen, daemon=True)
-        self._listener.start()
-
-    def _listen(self) -> None:
-        assert self.process.stderr
-        for line in self.process.stderr:
-            with self.heard:
-                self.lines.append(line)
-                self.heard.notify_all()
-
-    def await_line(self, text: str, times: int = 1) -> None:
-        with self.heard:
-            there = self.heard.wait_for(
-                lambda: sum(text in line for line in self.lines) >= times, timeout=90
-            )
-        assert there, "".join(self.lines)
-
-    def kill(self) -> None:
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait(30)
-
-    def end(self) -> Exit:
-        return Exit(self.process.wait(120))
-
-
-@dataclass
-class Run:
-    """One ingest in several pods."""
-
-    bench: Workbench
-    document: dict[str, Any]
-    pods: list[Pod] = field(default_factory=list)
-
-    def start(self, worker: int) -> Pod:
-        paths = self.bench.mount(self.document)
-        said = {
-            f"TIDEMILL_{name.upper()}": str(path)
-            for name, path in vars(paths).items()
-            if name not in ("work", "state", "token")
-        }
-        environ = {
-            **os.environ,
-            **said,
-            "JOB_COMPLETION_INDEX": str(worker),
-            "TIDEMILL_POD_IP": POD,
-        }
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tidemill_runner", "ingest"],
-            env=environ,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        pod = Pod(process, paths.termination)
-        self.pods.append(pod)
-        return pod
-
-    def waiting(self, worker: int) -> Pod:
-        """A pod that has read its share."""
-        pod = self.start(worker)
-        pod.await_line(WAITING)
-        return pod
-
-    def outcome(self, leader: Pod) -> Outcome:
-        code = leader.end()
-        termination = json.loads(leader.termination.read_bytes())
-        output = self.document["output"]
-        result = self.bench.read(f"{output}result.json") if code is Exit.OK else b"{}"
-        return Outcome(code, termination, json.loads(result), output)
-
-
 @pytest.fixture
-def run(workbench: Workbench) -> Iterator[Run]:
+def run(workbench: Workbench) -> Iterator[Pods]:
     for number in range(FILES):
         lines = "".join(f"{(n * 37 + number) % 90},{n % 50}\n" for n in range(ROWS))
         workbench.deliver(f"{number}.csv", f"a,b\n{lines}".encode())
-    uid = "uid-over-dask"
-    output = f"{layout.run_prefix(NAMESPACE, uid)}job/"
-    document = {
-        **workbench.asked(checks=CHECKS),
-        "uid": uid,
-        "output": output,
-        "workers": WORKERS,
-        "engine": "Dask",
-    }
-    made = Run(workbench, document)
-    yield made
-    for pod in made.pods:
-        pod.process.kill()
-        pod.process.wait(30)
+    pods = Pods.of(workbench, WORKERS, checks=CHECKS, engine="Dask")
+    yield pods
+    pods.close()
 
 
-def same(run: Run, outcome: Outcome) -> None:
+def same(run: Pods, outcome: Outcome) -> None:
     assert outcome.exit is Exit.OK, outcome.message
     alone = run.bench.ingest(checks=CHECKS).result
     for fact in alone.keys() - TIMES:
         assert outcome.result[fact] == alone[fact], fact
 
 
-@contextmanager
-def stopped(pod: Pod) -> Iterator[None]:
-    """Keep a process from doing anything."""
-    pod.process.send_signal(signal.SIGSTOP)
-    yield
-    pod.process.send_signal(signal.SIGCONT)
-
-
-def test_three_pods_make_the_version_of_one_and_end(run: Run) -> None:
+def test_three_pods_make_the_version_of_one_and_end(run: Pods) -> None:
     helpers = [run.waiting(1), run.waiting(2)]
     leader = run.start(0)
     same(run, run.outcome(leader))
@@ -162,7 +53,7 @@ def test_three_pods_make_the_version_of_one_and_end(run: Run) -> None:
     assert left == []
 
 
-def test_a_pod_that_is_lost_is_done_without(run: Run) -> None:
+def test_a_pod_that_is_lost_is_done_without(run: Pods) -> None:
     lost, other, leader = run.waiting(1), run.waiting(2), run.start(0)
     lost.await_line(WORKING)
     lost.kill()
@@ -170,7 +61,7 @@ def test_a_pod_that_is_lost_is_done_without(run: Run) -> None:
     assert other.end() is Exit.OK
 
 
-def test_who_is_left_works_for_the_next_first_pod(run: Run) -> None:
+def test_who_is_left_works_for_the_next_first_pod(run: Pods) -> None:
     other, leader = run.waiting(1), run.start(0)
     other.await_line(WORKING)
     leader.kill()
@@ -180,7 +71,7 @@ def test_who_is_left_works_for_the_next_first_pod(run: Run) -> None:
     assert sum(WORKING in line for line in other.lines) == 2
 
 
-def test_nobody_without_the_runs_key_is_talked_to(run: Run) -> None:
+def test_nobody_without_the_runs_key_is_talked_to(run: Pods) -> None:
     """What others reach of a pod answers to nobody who has not the certificate."""
     other, leader = run.waiting(1), run.start(0)
     other.await_line(WORKING)
@@ -221,7 +112,7 @@ def _answers(port: int) -> bool:
     return False
 
 
-def _left(run: Run) -> list[str]:
+def _left(run: Pods) -> list[str]:
     client = run.bench.client
     bucket = run.bench.server.config.bucket
     prefix = layout.run_prefix(NAMESPACE, run.document["uid"])

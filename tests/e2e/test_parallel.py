@@ -11,7 +11,6 @@ from tests.e2e.world import World
 
 from tidemill.store import layout
 
-
 SHARED: dict[str, dict[str, Any]] = {
     "each by itself": {"parallelism": 3},
     "over Dask": {"distributed": {"engine": "Dask", "workers": 3}},

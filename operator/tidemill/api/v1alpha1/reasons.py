@@ -285,7 +285,7 @@ class Reason(StrEnum):
     WORKERS_LOST = (
         "WorkersLost",
         Actor.USER,
-        "Several pods were lost over the same part of the data; it is tried again. Raise the memory.",
+        "Several pods were lost over one part of the data; it is tried again. Give them more memory.",
     )
     NODE_LOST = (
         "NodeLost",

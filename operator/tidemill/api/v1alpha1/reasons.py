@@ -285,7 +285,7 @@ class Reason(StrEnum):
     WORKERS_LOST = (
         "WorkersLost",
         Actor.USER,
-        "Several pods were lost over one part of the data; it is tried again. Give them more memory.",
+        "Several pods were lost over one part of the data; it is tried again. Give them memory.",
     )
     NODE_LOST = (
         "NodeLost",

@@ -47,7 +47,7 @@ def lend_a_hand(place: Workplace, origin: Origin, worker: int) -> None:
         if place.document.distributed:
             from tidemill_runner.cluster import joining  # noqa: PLC0415 - only who needs it pays
 
-            joining.join(reader)
+            joining.join(reader, worker)
 
 
 class Leader:

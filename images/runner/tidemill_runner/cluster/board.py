@@ -9,6 +9,7 @@ from tidemill.store import digests, errors
 from tidemill_runner.storage import Storage
 
 NAME = "scheduler"
+WAITS = ".waits"
 MAX_BYTES = 64 * 1024
 POD_IP = "TIDEMILL_POD_IP"
 
@@ -41,6 +42,14 @@ class Board:
             return Notice(**json.loads(self.store.get(self._key, MAX_BYTES)))
         except (errors.NotFound, errors.TooLarge, ValueError, TypeError):
             return None
+
+    def wait_in_line(self, worker: int) -> None:
+        """Say that a worker looks for a scheduler here."""
+        self.store.put(f"{self.prefix}{worker}{WAITS}", b"")
+
+    def waiting(self) -> int:
+        """How many have said so; some of them may be lost since."""
+        return sum(info.key.endswith(WAITS) for info in self.store.list(self.prefix))
 
     def clear(self) -> None:
         self.store.delete([self._key])

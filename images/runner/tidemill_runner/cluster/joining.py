@@ -12,18 +12,26 @@ from tidemill_runner.reader import Reader
 
 log = logging.getLogger(__name__)
 LOOK_SECONDS = 1.0
+# A scheduler that was lost mostly comes back as another one: so often is looked for that first.
+LOOKS = 10
 
 
-def join(reader: Reader, wait: Callable[[float], None] = time.sleep) -> None:
+def join(reader: Reader, worker: int, wait: Callable[[float], None] = time.sleep) -> None:
     """Work until the work is over: the first pod says so, and takes all parts away in the end."""
     board = Board(reader.place.store, reader.pool.prefix)
     desk = Desk(reader)
+    board.wait_in_line(worker)
     log.info("waiting for a scheduler")
     seen_parts = False
+    lost, looks = None, 0
     with settings.applied():
         while (notice := board.look()) is None or notice.address:
-            if notice is not None:
+            seen_parts = seen_parts or notice is not None
+            if notice is not None and (notice != lost or looks >= LOOKS):
                 asyncio.run(_work(reader, desk, notice))
+                lost, looks = notice, 0
+            elif notice is not None:
+                looks += 1
             elif reader.pool.look().done:
                 seen_parts = True
             elif seen_parts:

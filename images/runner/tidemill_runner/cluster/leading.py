@@ -1,7 +1,7 @@
 """The first pod: it starts the scheduler, says where it is, and works itself."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from distributed import Client, LocalCluster, Security
 
@@ -13,6 +13,8 @@ from tidemill_runner.collect import Collected
 from tidemill_runner.crew import Leader
 from tidemill_runner.piecing import Shape
 from tidemill_runner.workplace import COLLECTED, STAGED, Workplace
+
+GATHER_SECONDS = 10.0
 
 
 @contextmanager
@@ -31,6 +33,9 @@ def crowd(place: Workplace, leader: Leader, made: Collected) -> Iterator[DaskCro
     seen = place.seen((COLLECTED, STAGED), made, "laying out the parts")
     with settings.applied(), _scheduler(place, desk) as (client, notice):
         board.put(notice)
+        with suppress(TimeoutError):
+            # Who is there already is to have its share of the parts.
+            client.wait_for_workers(1 + board.waiting(), timeout=GATHER_SECONDS)
         try:
             yield DaskCrowd.of(client, desk, shares, lambda s: seen(reader.parts[s.number].size))
         except BaseException:

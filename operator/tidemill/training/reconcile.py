@@ -88,11 +88,11 @@ class TrainingRunReconciler:
         plan = decide(spec, status, observed, now, image)
         if plan.start:
             # Its Job may have ended and gone before anybody looked: one run, one record.
-            result = await self.launcher.result(_output(live, _job_name(live)))
+            result = await self.launcher.result(_output(live, _job_name(live, plan.start)))
             plan = decide(spec, status, replace(observed, result=result), now, image)
             self.progress.forget(_key(live))
         await self._apply(live, spec, plan, observed.job)
-        job = {"job": _job_name(live)} if plan.start else {}
+        job = {"job": _job_name(live, plan.start)} if plan.start else {}
         await self.writer.write(live, plan.status.model_copy(update=job), plan.verdict)
         if plan.ended:
             self.progress.forget(_key(live))
@@ -101,7 +101,7 @@ class TrainingRunReconciler:
     async def _observe(
         self, live: Mapping[str, Any], spec: TrainingRunSpec, status: TrainingRunStatus
     ) -> Observed:
-        job = await self.launcher.job(live, _job_name(live))
+        job = await self._job(live, spec)
         if job is None:
             if status.applied:
                 return Observed(dataset=None, job=job)
@@ -115,6 +115,12 @@ class TrainingRunReconciler:
         report = self.progress.latest(_key(live), live["metadata"]["uid"])
         trouble = await self._trouble(live, spec, job)
         return Observed(dataset=None, job=job, result=result, trouble=trouble, report=report)
+
+    async def _job(self, live: Mapping[str, Any], spec: TrainingRunSpec) -> JobView | None:
+        """Read the run's Job; the one that was given more memory, where there is one."""
+        grown = spec.retry.grow_memory if spec.retry else None
+        found = await self.launcher.job(live, _name(live, grown)) if grown else None
+        return found or await self.launcher.job(live, _name(live, None))
 
     async def _dataset(
         self, live: Mapping[str, Any], wanted: DatasetReference
@@ -209,7 +215,7 @@ class TrainingRunReconciler:
             if spec.join
             else {}
         )
-        left_out = {"suspend", "template", "join"}
+        left_out = {"suspend", "template", "join", "retry"}
         return {
             "apiVersion": RUNNER_API,
             "verb": "train",
@@ -226,7 +232,7 @@ class TrainingRunReconciler:
                 mode="json", by_alias=True, exclude_none=True, exclude=left_out
             ),
             **joined,
-            "output": _output(live, _job_name(live)),
+            "output": _output(live, _job_name(live, applied)),
             "models": layout.model_prefix(namespace, name),
             "image": applied.image,
             "progress": {"url": url} if url else None,
@@ -236,18 +242,25 @@ class TrainingRunReconciler:
 def _runner_job(live: Mapping[str, Any], spec: TrainingRunSpec, applied: AppliedRun) -> RunnerJob:
     return RunnerJob(
         kind="TrainingRun",
-        name=_job_name(live),
+        name=_job_name(live, applied),
         verb="train",
         image=applied.image,
         template=spec.template,
         deadline_seconds=max(1, int(parse_duration(spec.deadline).total_seconds())),
         annotations=annotations(applied),
+        retry_limit=spec.retry.limit if spec.retry else None,
+        memory=applied.memory,
     )
 
 
-def _job_name(live: Mapping[str, Any]) -> str:
+def _job_name(live: Mapping[str, Any], applied: AppliedRun) -> str:
+    return _name(live, applied.memory)
+
+
+def _name(live: Mapping[str, Any], memory: str | None) -> str:
     metadata = live["metadata"]
-    return child_name("TrainingRun", metadata["name"], metadata["uid"])
+    purpose = (metadata["uid"], "memory") if memory else (metadata["uid"],)
+    return child_name("TrainingRun", metadata["name"], *purpose)
 
 
 def _key(live: Mapping[str, Any]) -> Key:

@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field
 from tidemill.api.v1alpha1.dataset_reference import DatasetReference
 from tidemill.api.v1alpha1.join import MAX_TABLES, Join, JoinedVersion
 from tidemill.api.v1alpha1.meta import CommonStatus, Template
+from tidemill.api.v1alpha1.retry import Attempt, Retry
 from tidemill.api.v1alpha1.types import (
     ApiModel,
     Digest,
@@ -151,7 +152,7 @@ class Evaluation(ApiModel):
 
 _IMMUTABLE = (
     *("dataset", "join", "task", "target", "features", "split", "seed", "estimator", "evaluation"),
-    *("template", "deadline"),
+    *("template", "deadline", "retry"),
 )
 
 
@@ -197,6 +198,10 @@ class TrainingRunSpec(ApiModel):
     deadline: Annotated[
         Duration, Field(description="How long the run may take, waiting for a node included.")
     ] = "1h"
+    retry: Annotated[
+        Retry | None,
+        Field(description="When it is tried again; an error of spec or data never is."),
+    ] = None
     suspend: Annotated[
         bool, Field(description="Start no Job while true; a running one is stopped.")
     ] = False
@@ -218,6 +223,10 @@ class AppliedRun(StatusModel):
     spec_hash: Annotated[
         str, Field(max_length=64, description="Hash of the spec that the Job was made from.")
     ]
+    memory: Annotated[
+        str | None,
+        Field(max_length=32, description="Its memory, where retry.growMemory gave it more."),
+    ] = None
 
 
 class RunProgress(StatusModel):
@@ -276,6 +285,9 @@ class TrainingRunStatus(CommonStatus):
     )
     job: Annotated[str | None, Field(max_length=253, description="Name of its Job.")] = None
     progress: Annotated[RunProgress | None, Field(description="How far it is.")] = None
+    attempt: Annotated[
+        Attempt | None, Field(description="Which attempt it is at, and why; absent at the first.")
+    ] = None
     metrics: Annotated[
         list[MetricValue] | None,
         Field(

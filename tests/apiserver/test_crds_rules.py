@@ -145,6 +145,7 @@ CHANGES: dict[str, list[dict[str, Any]]] = {
     "evaluation": [{"evaluation.metrics": ["accuracy", "log_loss"]}, {"evaluation": None}],
     "template": [{"template.resources.limits.memory": "2Gi"}, {"template": None}],
     "deadline": [{"deadline": "2h"}],
+    "cache": [{"cache": "Refresh"}],
     "retry": [{"retry.limit": 3}, {"retry.growMemory": "8Gi"}, {"retry": None}],
 }
 

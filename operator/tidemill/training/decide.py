@@ -20,6 +20,7 @@ from tidemill.api.v1alpha1.conditions import ConditionType, Verdict, progressing
 from tidemill.api.v1alpha1.dataset_reference import DatasetReference
 from tidemill.api.v1alpha1.join import JoinedVersion
 from tidemill.api.v1alpha1.reasons import Reason
+from tidemill.api.v1alpha1.run_cache import CachedFrom
 from tidemill.api.v1alpha1.training_run import (
     AppliedRun,
     Artifact,
@@ -289,6 +290,7 @@ def _with_result(status: TrainingRunStatus, result: Mapping[str, Any]) -> Traini
     if result["outcome"] != "Succeeded":
         raise ValueError(result["outcome"])
     metrics = [_metric(entry) for entry in result["metrics"]]
+    cached_from = result.get("cachedFrom")
     return status.model_copy(
         update={
             "metrics": metrics,
@@ -297,6 +299,7 @@ def _with_result(status: TrainingRunStatus, result: Mapping[str, Any]) -> Traini
             "report": result.get("report"),
             "progress": RunProgress(percent=100, message="done"),
             "failure": None,
+            "cached_from": cached_from and CachedFrom.model_validate(cached_from),
         }
     )
 
@@ -337,7 +340,9 @@ def end_of(status: TrainingRunStatus) -> Verdict:
         return stalled(reason, status.failure.message)
     version = f"model {short(status.artifact.digest)}" if status.artifact else "it ended"
     score = f", {status.score}" if status.score else ""
-    return ready(f"{version}{score}", Reason.SUCCEEDED)
+    source = status.cached_from
+    taken = f": of TrainingRun {source.name}, which had the same inputs" if source else ""
+    return ready(f"{version}{score}{taken}", Reason.SUCCEEDED)
 
 
 def _metric(entry: Mapping[str, Any]) -> MetricValue:

@@ -26,6 +26,8 @@ from tidemill.kube.resources import DATASETS, TRAINING_RUNS
 from tidemill.store import layout
 from tidemill.store.credentials import Policy, train_policy, with_manifests
 from tidemill.store.errors import NotFound, StoreError
+from tidemill.training.cache import Cache
+from tidemill.training.cache_key import cache_key
 from tidemill.training.decide import (
     CHANGED,
     LATEST,
@@ -89,14 +91,42 @@ class TrainingRunReconciler:
         if plan.start:
             # Its Job may have ended and gone before anybody looked: one run, one record.
             result = await self.launcher.result(_output(live, _job_name(live, plan.start)))
+            if result is None and (taken := await self._taken(live, spec, plan)):
+                result, status = taken, plan.status
             plan = decide(spec, status, replace(observed, result=result), now, image)
             self.progress.forget(_key(live))
         await self._apply(live, spec, plan, observed.job)
-        job = {"job": _job_name(live, plan.start)} if plan.start else {}
-        await self.writer.write(live, plan.status.model_copy(update=job), plan.verdict)
+        marks = {"job": _job_name(live, plan.start)} if plan.start else {}
+        key = cache_key(spec, plan.status.applied)
+        told = plan.status.model_copy(update={**marks, "cache_key": key})
+        if plan.ended:
+            await self._noted(live, told)
+        await self.writer.write(live, told, plan.verdict)
         if plan.ended:
             self.progress.forget(_key(live))
         return Result(plan.requeue_after)
+
+    def _cache(self, live: Mapping[str, Any]) -> Cache:
+        return Cache(self.launcher.platform, live["metadata"]["namespace"])
+
+    async def _taken(
+        self, live: Mapping[str, Any], spec: TrainingRunSpec, plan: Plan
+    ) -> dict[str, Any] | None:
+        """Take the result of a run with the same inputs, where there is one and it may be."""
+        applied = plan.start
+        key = cache_key(spec, applied)
+        if applied is None or key is None or applied.memory or spec.cache != "Use":
+            return None
+        output, now = _output(live, _job_name(live, applied)), self.launcher.context.clock()
+        return await self._cache(live).take(key, applied.dataset_version, output, now)
+
+    async def _noted(self, live: Mapping[str, Any], status: TrainingRunStatus) -> None:
+        """Let later runs with the same inputs take this one's result."""
+        key, applied, artifact = status.cache_key, status.applied, status.artifact
+        if key is None or applied is None or artifact is None or status.cached_from:
+            return
+        output = _output(live, _job_name(live, applied))
+        await self._cache(live).note(key, live["metadata"], output, artifact.digest)
 
     async def _observe(
         self, live: Mapping[str, Any], spec: TrainingRunSpec, status: TrainingRunStatus
@@ -215,7 +245,7 @@ class TrainingRunReconciler:
             if spec.join
             else {}
         )
-        left_out = {"suspend", "template", "join", "retry"}
+        left_out = {"suspend", "template", "join", "retry", "cache"}
         return {
             "apiVersion": RUNNER_API,
             "verb": "train",

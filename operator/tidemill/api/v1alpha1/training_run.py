@@ -9,6 +9,7 @@ from tidemill.api.v1alpha1.dataset_reference import DatasetReference
 from tidemill.api.v1alpha1.join import MAX_TABLES, Join, JoinedVersion
 from tidemill.api.v1alpha1.meta import CommonStatus, Template
 from tidemill.api.v1alpha1.retry import Attempt, Retry
+from tidemill.api.v1alpha1.run_cache import Cache, CachedFrom
 from tidemill.api.v1alpha1.types import (
     ApiModel,
     Digest,
@@ -152,7 +153,7 @@ class Evaluation(ApiModel):
 
 _IMMUTABLE = (
     *("dataset", "join", "task", "target", "features", "split", "seed", "estimator", "evaluation"),
-    *("template", "deadline", "retry"),
+    *("template", "deadline", "retry", "cache"),
 )
 
 
@@ -202,6 +203,13 @@ class TrainingRunSpec(ApiModel):
         Retry | None,
         Field(description="When it is tried again; an error of spec or data never is."),
     ] = None
+    cache: Annotated[
+        Cache,
+        Field(
+            description="Use: where a run of the namespace had the same inputs (versions, spec, "
+            "image), its result is taken and no Job is made. Refresh: train in any case."
+        ),
+    ] = "Use"
     suspend: Annotated[
         bool, Field(description="Start no Job while true; a running one is stopped.")
     ] = False
@@ -284,6 +292,13 @@ class TrainingRunStatus(CommonStatus):
         None
     )
     job: Annotated[str | None, Field(max_length=253, description="Name of its Job.")] = None
+    cache_key: Annotated[
+        str | None,
+        Field(max_length=64, description="Digest of all inputs: runs with the same are the same."),
+    ] = None
+    cached_from: Annotated[
+        CachedFrom | None, Field(description="Whose result was taken; there is no Job then.")
+    ] = None
     progress: Annotated[RunProgress | None, Field(description="How far it is.")] = None
     attempt: Annotated[
         Attempt | None, Field(description="Which attempt it is at, and why; absent at the first.")

@@ -165,7 +165,16 @@ async def test_who_takes_a_result_is_not_named_for_it(world: World) -> None:
 
 @pytest.mark.parametrize(
     "gone",
-    ["package", "result", "entry", "another package", "another version", "another bucket", "junk"],
+    [
+        "package",
+        "result",
+        "entry",
+        "another package",
+        "another version",
+        "another bucket",
+        "another namespace",
+        "junk",
+    ],
 )
 async def test_what_is_not_all_there_is_a_miss(world: World, gone: str) -> None:
     await first(world)
@@ -179,6 +188,9 @@ async def test_what_is_not_all_there_is_a_miss(world: World, gone: str) -> None:
             "artifact": {**RESULT["artifact"], "uri": f"s3://else/models/{NAMESPACE}/r/d/"}
         },
     }
+    theirs = {**RESULT["artifact"], "uri": "s3://tidemill/models/other/r/d/"}
+    other["another namespace"] = {"artifact": theirs}
+    objects["models/other/r/d/manifest.json"] = b"{}"
     if gone in other:
         objects[result] = json.dumps({**RESULT, **other[gone]}).encode()
     elif gone == "junk":

@@ -15,6 +15,7 @@ from tidemill.api.v1alpha1.prepare import Container
 from tidemill.children.ownership import child_metadata
 from tidemill.children.pod_spec import CONTAINER_SECURITY, resources, restricted_pod
 from tidemill.jobs import between
+from tidemill.jobs.template import merged
 
 INPUT_DIR = "/etc/tidemill/input"
 STORE_DIR = "/etc/tidemill/store"
@@ -138,7 +139,7 @@ def _pod(job: RunnerJob) -> dict[str, Any]:
         "volumeMounts": mounts,
     }
     more = between.surround(container, job.prepare, SCRATCH_LIMIT) if job.prepare else {}
-    return {
+    pod = {
         **restricted_pod(job.template),
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": 10,
@@ -146,6 +147,7 @@ def _pod(job: RunnerJob) -> dict[str, Any]:
         **more,
         "volumes": [*volumes, *more.get("volumes", ())],
     }
+    return merged(pod, job.template)
 
 
 def _found(job: RunnerJob) -> list[dict[str, Any]]:

@@ -92,6 +92,41 @@ def test_where_not_all_is_known_there_is_no_key(unknown: AppliedRun | None) -> N
     assert cache_key(spec(), unknown) is None
 
 
+PLACED = [
+    {"volumes": [{"name": "v", "emptyDir": {"sizeLimit": "1Gi"}}]},
+    {"priorityClassName": "low"},
+    {"affinity": {}},
+]
+OPAQUE = [
+    {"volumes": [{"name": "v", "configMap": {"name": "c"}}]},
+    {"volumes": [{"name": "v", "secret": {"secretName": "c"}}]},
+    {"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]},
+    {"env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]},
+    {"sidecars": [{"name": "s", "image": "i@sha256:" + "0" * 64}]},
+]
+
+
+@pytest.mark.parametrize("template", PLACED, ids=str)
+def test_where_it_runs_is_not_part_of_the_key(template: dict[str, Any]) -> None:
+    assert cache_key(spec(template=template), applied()) == KEY
+
+
+@pytest.mark.parametrize("template", OPAQUE, ids=str)
+def test_what_may_be_another_each_time_leaves_no_key(template: dict[str, Any]) -> None:
+    assert cache_key(spec(template=template), applied()) is None
+
+
+def test_variables_are_part_of_the_key_in_any_order() -> None:
+    one, two = {"name": "A", "value": "1"}, {"name": "B", "value": "2"}
+    keys = [
+        cache_key(spec(template={"env": env}), applied())
+        for env in ([one, two], [two, one], [one], [{**one, "value": "2"}], [])
+    ]
+    assert keys[0] == keys[1]
+    assert keys[4] == KEY
+    assert len(set(keys)) == 4
+
+
 async def run(world: World, name: str, **changes: Any) -> dict[str, Any]:
     body = world.put(KIND, name, {**SPEC, **changes})
     await until_quiet(world, process(world)(), KIND, name)

@@ -7,9 +7,10 @@ from pydantic import ConfigDict, Field
 
 from tidemill.api.v1alpha1.dataset_reference import DatasetReference
 from tidemill.api.v1alpha1.join import MAX_TABLES, Join, JoinedVersion
-from tidemill.api.v1alpha1.meta import CommonStatus, Template
+from tidemill.api.v1alpha1.meta import CommonStatus
 from tidemill.api.v1alpha1.retry import Attempt, Retry
 from tidemill.api.v1alpha1.run_cache import Cache, CachedFrom
+from tidemill.api.v1alpha1.run_template import RunTemplate
 from tidemill.api.v1alpha1.types import (
     ApiModel,
     Digest,
@@ -194,7 +195,8 @@ class TrainingRunSpec(ApiModel):
         Evaluation | None, Field(description="What is measured on the rows held out.")
     ] = None
     template: Annotated[
-        Template | None, Field(description="What the training pod asks of the cluster.")
+        RunTemplate | None,
+        Field(description="What the training pod asks of the cluster, and is given."),
     ] = None
     deadline: Annotated[
         Duration, Field(description="How long the run may take, waiting for a node included.")

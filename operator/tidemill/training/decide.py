@@ -241,7 +241,11 @@ def _running(status: TrainingRunStatus, job: JobView, observed: Observed, now: d
 def _progress(status: TrainingRunStatus, job: JobView, report: Report | None) -> RunProgress:
     if report is not None:
         return RunProgress(
-            percent=report.percent, message=report.message, eta=format_eta(report.eta_seconds)
+            percent=report.percent,
+            message=report.message,
+            eta=format_eta(report.eta_seconds),
+            step=report.step,
+            metric=report.metric,
         )
     if not job.ready:
         return RunProgress(percent=0, message="waiting for the pod")

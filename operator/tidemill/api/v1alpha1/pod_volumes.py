@@ -98,8 +98,8 @@ class Volume(ApiModel):
     model_config = ConfigDict(
         json_schema_extra=rules(
             rule(
-                "(has(self.emptyDir) ? 1 : 0) + (has(self.configMap) ? 1 : 0) + (has(self.secret) ? "
-                "1 : 0) + (has(self.persistentVolumeClaim) ? 1 : 0) == 1",
+                "(has(self.emptyDir) ? 1 : 0) + (has(self.configMap) ? 1 : 0) + "
+                "(has(self.secret) ? 1 : 0) + (has(self.persistentVolumeClaim) ? 1 : 0) == 1",
                 "a volume is exactly one of emptyDir, configMap, secret, persistentVolumeClaim",
             )
         )

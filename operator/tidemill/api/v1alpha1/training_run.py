@@ -247,6 +247,13 @@ class RunProgress(StatusModel):
     eta: Annotated[
         str | None, Field(max_length=32, description="About how long it still takes.")
     ] = None
+    step: Annotated[
+        str | None, Field(max_length=64, description="Which part of the work it is at.")
+    ] = None
+    metric: Annotated[
+        str | None,
+        Field(max_length=64, description="What it measured last, such as accuracy=0.91."),
+    ] = None
 
 
 class MetricValue(StatusModel):

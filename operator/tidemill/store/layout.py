@@ -62,8 +62,8 @@ def run_prefix(namespace: str, uid: str) -> str:
 
 
 def cached_run_key(namespace: str, key: str) -> str:
-    """Which run has left the result for a cache key; no run's own credentials reach it."""
-    return f"runs/{namespace}/cache/{key}.json"
+    """Which run has left the result for a cache key: no credentials but the operator's reach it."""
+    return f"cached/{namespace}/{key}.json"
 
 
 def parts_prefix(output: str) -> str:

@@ -1,9 +1,9 @@
 """Results that are taken instead of made again: noted by key, taken only where all of it is there.
 
-An entry only points: to the result that a run has left, and to the digest of its package. Whoever
-takes it reads that result and looks for that package, so that what somebody deleted is a miss. The
-entry is the operator's to write: the keys of a Job do not reach it, and no run can plant a result
-for another.
+An entry only points: to the result that a run has left, and to the digest of that. Whoever takes
+it reads that result, proves it and looks for the package that it tells of, so that what somebody
+deleted or changed is a miss. The entry is the operator's to write: the keys of a Job do not reach
+it, and no run can plant a result for another.
 
 Who takes a result leaves it under the run's own prefix too, as its Job would have: whatever happens
 to status or operator in between, the run finds its own record.
@@ -36,13 +36,15 @@ class Cache:
     platform: Platform
     namespace: str
 
-    async def note(self, key: str, run: Mapping[str, Any], output: str, digest: str) -> None:
+    async def note(
+        self, key: str, run: Mapping[str, Any], output: str, result: Mapping[str, Any]
+    ) -> None:
         """Remember whose result this is; the newest stands. `run` is its metadata."""
         entry = {
             "format": FORMAT,
             "run": {"name": run["name"], "uid": run["uid"]},
             "output": output,
-            "digest": digest,
+            "digest": _digest(result),
         }
         place = layout.cached_run_key(self.namespace, key)
         try:
@@ -86,7 +88,7 @@ class Cache:
             artifact = result["artifact"]
             bucket, prefix = layout.parse_uri(artifact["uri"])
             own = bucket == self.platform.store_config.bucket
-            same = (result["datasetVersion"], artifact["digest"]) == (version, entry["digest"])
+            same = (result["datasetVersion"], _digest(result)) == (version, entry["digest"])
             if not own or not same or not prefix.startswith(layout.models_prefix(self.namespace)):
                 return None
             await self.platform.store.head(f"{prefix}{package.MANIFEST}")
@@ -102,3 +104,7 @@ class Cache:
         except (TooLarge, ValueError):
             return {}
         return found if isinstance(found, dict) else {}
+
+
+def _digest(result: Mapping[str, Any]) -> str:
+    return digests.sha256_digest(digests.canonical_json(result))

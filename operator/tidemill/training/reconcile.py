@@ -88,6 +88,7 @@ class TrainingRunReconciler:
         image, now = self.launcher.platform.runner_image, self.launcher.context.clock()
         observed = await self._observe(live, spec, status)
         plan = decide(spec, status, observed, now, image)
+        result = observed.result
         if plan.start:
             # Its Job may have ended and gone before anybody looked: one run, one record.
             result = await self.launcher.result(_output(live, _job_name(live, plan.start)))
@@ -99,8 +100,8 @@ class TrainingRunReconciler:
         marks = {"job": _job_name(live, plan.start)} if plan.start else {}
         key = cache_key(spec, plan.status.applied)
         told = plan.status.model_copy(update={**marks, "cache_key": key})
-        if plan.ended:
-            await self._noted(live, told)
+        if plan.ended and result is not None:
+            await self._noted(live, told, result)
         await self.writer.write(live, told, plan.verdict)
         if plan.ended:
             self.progress.forget(_key(live))
@@ -120,13 +121,15 @@ class TrainingRunReconciler:
         output, now = _output(live, _job_name(live, applied)), self.launcher.context.clock()
         return await self._cache(live).take(key, applied.dataset_version, output, now)
 
-    async def _noted(self, live: Mapping[str, Any], status: TrainingRunStatus) -> None:
+    async def _noted(
+        self, live: Mapping[str, Any], status: TrainingRunStatus, result: Mapping[str, Any]
+    ) -> None:
         """Let later runs with the same inputs take this one's result."""
-        key, applied, artifact = status.cache_key, status.applied, status.artifact
-        if key is None or applied is None or artifact is None or status.cached_from:
+        key, applied = status.cache_key, status.applied
+        if key is None or applied is None or not status.artifact or status.cached_from:
             return
         output = _output(live, _job_name(live, applied))
-        await self._cache(live).note(key, live["metadata"], output, artifact.digest)
+        await self._cache(live).note(key, live["metadata"], output, result)
 
     async def _observe(
         self, live: Mapping[str, Any], spec: TrainingRunSpec, status: TrainingRunStatus

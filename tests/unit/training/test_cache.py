@@ -198,36 +198,14 @@ async def test_who_takes_a_result_is_not_named_for_it(world: World) -> None:
     assert third["status"]["cachedFrom"]["name"] == "first"
 
 
-@pytest.mark.parametrize(
-    "gone",
-    [
-        "package",
-        "result",
-        "entry",
-        "another package",
-        "another version",
-        "another bucket",
-        "another namespace",
-        "junk",
-    ],
-)
+@pytest.mark.parametrize("gone", ["package", "result", "entry", "changed", "junk"])
 async def test_what_is_not_all_there_is_a_miss(world: World, gone: str) -> None:
     await first(world)
     objects = world.store.objects
     [result] = [key for key in objects if key.endswith("/result.json")]
-    [entry] = [key for key in objects if "/cache/" in key]
-    other = {
-        "another package": {"artifact": {**RESULT["artifact"], "digest": "sha256:" + "e" * 64}},
-        "another version": {"datasetVersion": NEWER},
-        "another bucket": {
-            "artifact": {**RESULT["artifact"], "uri": f"s3://else/models/{NAMESPACE}/r/d/"}
-        },
-    }
-    theirs = {**RESULT["artifact"], "uri": "s3://tidemill/models/other/r/d/"}
-    other["another namespace"] = {"artifact": theirs}
-    objects["models/other/r/d/manifest.json"] = b"{}"
-    if gone in other:
-        objects[result] = json.dumps({**RESULT, **other[gone]}).encode()
+    [entry] = [key for key in objects if key.startswith("cached/")]
+    if gone == "changed":
+        objects[result] = json.dumps({**RESULT, "metrics": []}).encode()
     elif gone == "junk":
         objects[entry] = b"[]"
     else:
@@ -237,11 +215,32 @@ async def test_what_is_not_all_there_is_a_miss(world: World, gone: str) -> None:
     assert "cachedFrom" not in body["status"]
 
 
+FORGED = [
+    {"datasetVersion": NEWER},
+    {"artifact": {**RESULT["artifact"], "uri": f"s3://else/models/{NAMESPACE}/r/{'d' * 64}/"}},
+    {"artifact": {**RESULT["artifact"], "uri": "s3://tidemill/models/other/r/d/"}},
+    {"artifact": {**RESULT["artifact"], "uri": "s3://tidemill/runs/"}},
+]
+
+
+@pytest.mark.parametrize("forged", FORGED, ids=str)
+async def test_a_result_that_tells_of_something_else_is_no_ones(
+    world: World, forged: dict[str, Any]
+) -> None:
+    for key in ("models/other/r/d/manifest.json", "runs/manifest.json"):
+        world.store.objects[key] = b"{}"
+    put_dataset(world)
+    await run(world, "first")
+    await finish(world, "first", **forged)
+    await run(world, "second")
+    assert len(jobs_of(world, "second")) == 1
+
+
 @pytest.mark.parametrize("output", ["runs/other/u/j/", "models/ns/", "../"])
 async def test_an_entry_leads_nowhere_else(world: World, output: str) -> None:
     await first(world)
     objects = world.store.objects
-    [entry] = [key for key in objects if "/cache/" in key]
+    [entry] = [key for key in objects if key.startswith("cached/")]
     objects[entry] = json.dumps({**json.loads(objects[entry]), "output": output}).encode()
     objects[f"{output}result.json"] = json.dumps(RESULT).encode()
     await run(world, "second")
@@ -262,7 +261,7 @@ async def test_a_failed_run_is_taken_by_nobody(world: World) -> None:
     await run(world, "first")
     world.end_job(world.job(), "Failed")
     await until_quiet(world, process(world)(), KIND, "first")
-    assert not [key for key in world.store.objects if "/cache/" in key]
+    assert not [key for key in world.store.objects if key.startswith("cached/")]
     await run(world, "second")
     assert len(jobs_of(world, "second")) == 1
 
@@ -302,7 +301,7 @@ async def test_an_entry_that_cannot_be_written_spoils_no_run(
     put = world.store.put
 
     async def refusing(key: str, data: bytes) -> None:
-        if "/cache/" in key:
+        if key.startswith("cached/"):
             raise Unavailable("store away")
         await put(key, data)
 

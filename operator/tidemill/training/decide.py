@@ -85,9 +85,9 @@ def decide(
     if applied is None:
         message = f"the Job {job.name} is not one that Tidemill made: remove it"
         return Plan(status, stalled(Reason.NAME_CONFLICT, message))
-    begun = status.model_copy(
-        update={"applied": applied, "job": job.name, "started_at": job.created}
-    )
+    # A run that was given more memory began with the Job before.
+    since = status.started_at if applied.memory and status.started_at else job.created
+    begun = status.model_copy(update={"applied": applied, "job": job.name, "started_at": since})
     if job.phase is Phase.SUCCEEDED:
         return _succeeded(begun, job, observed.result)
     if job.phase is Phase.FAILED:

@@ -201,6 +201,8 @@ async def grown(world: World) -> tuple[dict[str, Any], dict[str, Any], dict[str,
 
 async def test_the_second_job_has_more_memory_and_the_same_inputs(world: World) -> None:
     body, first, second = await grown(world)
+    began = body["status"]["startedAt"]
+    world.wait(60)
     container = second["spec"]["template"]["spec"]["containers"][0]
     assert container["resources"]["limits"]["memory"] == "4Gi"
     assert container["resources"]["requests"] == {"cpu": "250m", "memory": "4Gi"}
@@ -213,6 +215,7 @@ async def test_the_second_job_has_more_memory_and_the_same_inputs(world: World) 
     await until_quiet(world, process(world)(), KIND, NAME)
     assert summary(body)["status"] == "True"
     assert body["status"]["attempt"]["reason"] == "OOMKilled"
+    assert body["status"]["startedAt"] == began
 
 
 async def test_a_status_wiped_by_hand_does_not_grow_again(world: World) -> None:

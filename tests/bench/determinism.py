@@ -27,10 +27,10 @@ from tidemill_runner import threads
 threads.apply(os.environ)
 
 ROOT = Path(__file__).resolve().parents[2]
-ROWS, FEATURES = 200, 5
+ROWS, MANY_ROWS, FEATURES = 200, 20_000, 5
 SEEDS = ("1", "2")  # of Python's hashes, on which the order of sets depends
 CHILD = "--child"
-# One of each family: what `--quick` and the suite look at.
+# One of each family: what the suite looks at.
 FAMILIES = (
     "sklearn.calibration.CalibratedClassifierCV",
     "sklearn.cluster.KMeans",
@@ -50,16 +50,32 @@ FAMILIES = (
     "sklearn.svm.SVC",
     "sklearn.tree.DecisionTreeRegressor",
 )
+# What computes with several threads: sums in another order show on many rows alone, and with more
+# than two threads, since a + b is b + a.
+THREADS = 6
+THREADED = (
+    "sklearn.cluster.KMeans",
+    "sklearn.cluster.MiniBatchKMeans",
+    "sklearn.decomposition.PCA",
+    "sklearn.ensemble.HistGradientBoostingClassifier",
+    "sklearn.ensemble.HistGradientBoostingRegressor",
+    "sklearn.ensemble.RandomForestClassifier",
+    "sklearn.linear_model.LinearRegression",
+    "sklearn.linear_model.LogisticRegression",
+    "sklearn.linear_model.Ridge",
+    "sklearn.neighbors.KNeighborsClassifier",
+    "sklearn.neural_network.MLPClassifier",
+)
 Found = dict[str, dict[str, Any]]
 
 
-def data() -> str:
+def data(rows: int) -> str:
     """A CSV file from which both a class and a number can be learnt; nothing is negative."""
     import numpy as np
 
     drawn = np.random.default_rng(0)
-    features = drawn.random((ROWS, FEATURES))
-    number = features @ np.arange(1, FEATURES + 1) + 0.1 * drawn.random(ROWS)
+    features = drawn.random((rows, FEATURES))
+    number = features @ np.arange(1, FEATURES + 1) + 0.1 * drawn.random(rows)
     target = io.StringIO()
     writer = csv.writer(target)
     writer.writerow([*(f"x{n}" for n in range(FEATURES)), "number", "y"])
@@ -68,7 +84,7 @@ def data() -> str:
     return target.getvalue()
 
 
-def trained(names: list[str]) -> Found:
+def trained(names: list[str], rows: int) -> Found:
     """Train each, in this process; its digest and those of its files, or why it is refused."""
     from tests.unit.runner.workshop import Workshop
 
@@ -77,7 +93,7 @@ def trained(names: list[str]) -> Found:
     found: Found = {}
     with tempfile.TemporaryDirectory() as folder:
         shop = Workshop(Path(folder))
-        shop.deliver(data_csv=data())
+        shop.deliver(data_csv=data(rows))
         ingested = shop.ingest()
         for name in names:
             try:
@@ -106,25 +122,24 @@ def _asked(name: str) -> dict[str, Any]:
     return classification(estimator=estimator(*steps), features={"exclude": ["number"]})
 
 
-def in_two_processes(names: list[str]) -> tuple[Found, Found]:
-    """Train all of them in one process, and again in another."""
-    one, two = (_in_a_process(names, seed) for seed in SEEDS)
+def in_two_processes(
+    names: list[str], rows: int = ROWS, several: int | None = None
+) -> tuple[Found, Found]:
+    """Train all of them in one process, and again in another; with so many threads, if given."""
+    more = {} if several is None else dict.fromkeys(threads.VARIABLES, str(several))
+    one, two = (_in_a_process(names, rows, {"PYTHONHASHSEED": seed, **more}) for seed in SEEDS)
     return one, two
 
 
-def _in_a_process(names: list[str], seed: str) -> Found:
+def _in_a_process(names: list[str], rows: int, variables: Mapping[str, str]) -> Found:
     command = [sys.executable, "-m", "tests.bench.determinism", CHILD]
     paths = [ROOT, *(ROOT / part for part in ("operator", "images/runner", "images/server"))]
-    environment = {
-        **os.environ,
-        "PYTHONHASHSEED": seed,
-        "PYTHONPATH": os.pathsep.join(map(str, paths)),
-    }
+    environment = {**os.environ, **variables, "PYTHONPATH": os.pathsep.join(map(str, paths))}
     done = subprocess.run(
         command,
         cwd=ROOT,
         env=environment,
-        input=json.dumps(names),
+        input=json.dumps([names, rows]),
         stdout=subprocess.PIPE,
         text=True,
         check=True,
@@ -153,9 +168,9 @@ def _files(found: Mapping[str, Any]) -> Mapping[str, str]:
 def main() -> None:
     if CHILD in sys.argv:
         logging.disable()  # what a class says of its defaults is not what is asked here
-        sys.stdout.write(f"{json.dumps(trained(json.load(sys.stdin)))}\n")
+        sys.stdout.write(f"{json.dumps(trained(*json.load(sys.stdin)))}\n")
         return
-    options = table.options(__doc__, "names", whole=1000, quick=len(FAMILIES))
+    options = table.options(__doc__, "names", whole=1000, quick=4)
     from tidemill_runner import estimators
 
     every = [*FAMILIES, *sorted(set(estimators.catalog()) - set(FAMILIES))]
@@ -165,14 +180,22 @@ def main() -> None:
     figures: table.Figures = {
         "trained": len(one) - len(refused),
         "the same package twice": len(one) - len(refused) - len(others),
-        "refused": len(refused),
+        "refused by the runner": len(refused),
     }
     table.show("estimators of scikit-learn, with their defaults", figures, {})
+    threaded = list(THREADED[: options.size // 2])
+    again = differing(*in_two_processes(threaded, MANY_ROWS, THREADS))
+    several = {
+        "trained": len(threaded),
+        "the same package twice": len(threaded) - len(again),
+    }
+    table.show(f"{THREADS} threads, {MANY_ROWS:,} rows", several, {})
+    others |= again
     for name, files in others.items():
         print(f"not the same twice: {name}: {', '.join(files)}")
     for name, reason in refused.items():
         print(f"refused: {name}: {reason}")
-    told = {"differing": others, "refused": refused}
+    told = {"on many rows": several, "differing": others, "refused": refused}
     table.write(options.json, {"machine": table.machine(), **figures, **told})
 
 

@@ -19,6 +19,7 @@ from tidemill.cli.failure import Exit, Failure
 
 # Shorter than a connection may be silent.
 WATCH_SECONDS = 50
+GONE = 410  # the state to begin from is too old: it is read anew
 MAX_LOG = 256 * 1024 * 1024
 CONTAINER = "runner"
 JOB_LABEL = "batch.kubernetes.io/job-name"
@@ -69,6 +70,9 @@ class Runs:
             "timeoutSeconds": WATCH_SECONDS,
         }
         answer = self.data.cluster.open("GET", f"{self._place()}?{urlencode(query)}")
+        if answer.status == GONE:
+            answer.close()
+            return
         if answer.status >= 400:
             raise failure_of(Refused(answer.status, answer.read(65536)))
         try:

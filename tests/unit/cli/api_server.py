@@ -20,6 +20,7 @@ PROXY = "/api/v1/namespaces/tidemill-system/services/http:tidemill-data:8082/pro
 DATASETS = "/apis/tidemill.dev/v1alpha1/namespaces/{ns}/datasets"
 RUNS = "/apis/tidemill.dev/v1alpha1/namespaces/{ns}/trainingruns"
 PODS = "/api/v1/namespaces/{ns}/pods"
+BREAK, ERROR = "break", "error"
 USER_TOKEN = "the-user's-own"
 
 
@@ -33,8 +34,11 @@ class ApiServer:
     asked: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     token_requests: list[dict[str, Any]] = field(default_factory=list)
     port: int = 0
-    # Of a run what it is at first, and then what a watch tells; None: it is deleted.
-    runs: dict[str, list[dict[str, Any] | None]] = field(default_factory=dict)
+    # How many requests pass before one is refused.
+    passed: dict[str, int] = field(default_factory=dict)
+    # Of a run what it is at first, and then what a watch tells; None: it is deleted. BREAK: the
+    # connection breaks, ERROR: the API server cannot go on.
+    runs: dict[str, list[Any]] = field(default_factory=dict)
     pods: list[dict[str, Any]] = field(default_factory=list)
     logs: dict[str, bytes] = field(default_factory=dict)
 
@@ -77,7 +81,9 @@ class ApiServer:
     async def _first(self, request: web.Request, handler: Any) -> web.StreamResponse:
         self.asked.append((request.method, request.path, dict(request.headers)))
         for part, answers in self.refuse.items():
-            if part in request.path and answers:
+            if part in request.path and self.passed.get(part, 0):
+                self.passed[part] -= 1
+            elif part in request.path and answers:
                 status, body = answers.pop(0)
                 headers = {"Retry-After": "3"} if status in (429, 503) else {}
                 return web.json_response(body, status=status, headers=headers)
@@ -120,7 +126,19 @@ class ApiServer:
         await answer.prepare(request)
         states = self.runs[name]
         if len(states) > 1:
-            states.pop(0)
+            before = states.pop(0)
+            if states[0] == BREAK:
+                states[0] = before
+                await answer.write(b'{"type": "MODI')
+                assert request.transport is not None
+                request.transport.abort()
+                return answer
+            if states[0] == ERROR:
+                states[0] = before
+                told = {"type": "ERROR", "object": status("Expired", "too old")}
+                await answer.write(json.dumps(told).encode() + b"\n")
+                await answer.write_eof()
+                return answer
             gone = states[0] is None
             event = {"type": "DELETED" if gone else "MODIFIED", "object": states[0] or {}}
             await answer.write(json.dumps(event).encode() + b"\n")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.cli.api_server import USER_TOKEN, ApiServer, status
+from tests.unit.cli.api_server import BREAK, ERROR, USER_TOKEN, ApiServer, status
 from tests.unit.cli.conftest import Plugin
 
 from tidemill.cli import complete
@@ -96,6 +96,29 @@ def test_what_keeps_it_is_told(server: ApiServer, runs: Plugin) -> None:
     lines = runs("watch", "first").out.splitlines()
     assert lines[0] == "Unschedulable: no node �[31mred�"
     assert lines[1].endswith("20 %  fitting  attempt 2 after Evicted")
+
+
+@pytest.mark.parametrize("fault", [BREAK, ERROR])
+def test_a_watch_that_ends_early_is_begun_again(
+    server: ApiServer, runs: Plugin, fault: str
+) -> None:
+    server.runs["first"] = [at(20), fault, at(30), ended()]
+    found = runs("watch", "first")
+    assert (found.code, found.err) == (0, "")
+    assert [line[28:32] for line in found.out.splitlines()[:2]] == ["20 %", "30 %"]
+
+
+def test_a_state_that_is_too_old_is_read_anew(server: ApiServer, runs: Plugin) -> None:
+    server.runs["first"] = [at(20), ended()]
+    server.refuse["trainingruns"] = [(410, status("Expired", "too old"))]
+    server.passed["trainingruns"] = 1
+    assert runs("watch", "first").code == 0
+
+
+def test_an_api_server_that_is_away_is_told(server: ApiServer, runs: Plugin) -> None:
+    server.runs["first"] = [at(20), ended()]
+    server.refuse["trainingruns"] = [(503, status("Unavailable", "starting"))]
+    assert runs("watch", "first").code == 4
 
 
 def test_a_run_that_failed_ends_with_one(server: ApiServer, runs: Plugin) -> None:

@@ -8,6 +8,7 @@ from aiohttp import web
 from tidemill.children.platform import Platform
 from tidemill.data_api.readers import Readers
 from tidemill.data_api.routes import DataRoutes
+from tidemill.data_api.runs import RunRoutes
 from tidemill.dataset.gate import Gate
 from tidemill.dataset.housekeeping import KIND as RETENTION
 from tidemill.dataset.housekeeping import Housekeeping, RetentionMetrics
@@ -60,7 +61,8 @@ def assemble(context: Context) -> Kinds:
     }
     readers = Readers(context.client)
     data = DataRoutes(platform.store, readers, context.settings.namespace)
-    return Kinds(reconcilers, board.routes(), data.routes(), (housekeeping.namespaces,), LIMITS)
+    readable = [*data.routes(), *RunRoutes(data).routes()]
+    return Kinds(reconcilers, board.routes(), readable, (housekeeping.namespaces,), LIMITS)
 
 
 def _platform(settings: Settings) -> Platform:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.apiserver import dataset_rules
+from tests.apiserver import dataset_rules, training_rules
 from tests.apiserver.crd_objects import DIGEST, PLURALS, minimal
 from tests.apiserver.kubectl import Kubectl, RefusedError
 
@@ -22,6 +22,7 @@ PAIR = "uri and digest are set together"
 
 RULES = [
     *dataset_rules.RULES,
+    *training_rules.RULES,
     pytest.param(
         "TrainingRun",
         {"split": {"by": "Time", "column": "day"}},
@@ -116,6 +117,7 @@ FULL: dict[str, Any] = {
     "split": {"holdout": "0.8", "by": "Order"},
     "evaluation": {"metrics": ["accuracy"]},
     "template": {"resources": {"limits": {"memory": "1Gi"}}},
+    "retry": {"limit": 2, "growMemory": "4Gi"},
 }
 PARAMS = "estimator.sklearn.steps.0.params"
 CHANGES: dict[str, list[dict[str, Any]]] = {
@@ -144,6 +146,8 @@ CHANGES: dict[str, list[dict[str, Any]]] = {
     "evaluation": [{"evaluation.metrics": ["accuracy", "log_loss"]}, {"evaluation": None}],
     "template": [{"template.resources.limits.memory": "2Gi"}, {"template": None}],
     "deadline": [{"deadline": "2h"}],
+    "cache": [{"cache": "Refresh"}],
+    "retry": [{"retry.limit": 3}, {"retry.growMemory": "8Gi"}, {"retry": None}],
 }
 
 

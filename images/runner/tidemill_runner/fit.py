@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import InvalidParameterError
 
+from tidemill_runner import summing
 from tidemill_runner.columns import Roles
 from tidemill_runner.failures import Failure
 from tidemill_runner.schema import ColumnType
@@ -27,7 +28,7 @@ MAX_WARNINGS = 20
 def fit(pipeline: Pipeline, features: NDArray[Any], target: NDArray[Any], roles: Roles) -> None:
     """Fit in place; raises Failure."""
     try:
-        with explained(pipeline, roles):
+        with explained(pipeline, roles), summing.in_order(pipeline):
             pipeline.fit(features, target)
     except Failure as failure:
         empty = _without_values(features, roles)

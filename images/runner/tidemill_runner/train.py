@@ -36,13 +36,15 @@ REPORT = "report.html"
 
 @dataclass
 class Stopwatch:
-    """How long each part of a run took."""
+    """How long each part of a run took; `begun` is told the name of each as it begins."""
 
     clock: Callable[[], float] = time.monotonic
+    begun: Callable[[str], None] = field(default=lambda _: None)
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def measure(self, part: str) -> Iterator[None]:
+        self.begun(part)
         start = self.clock()
         try:
             yield
@@ -79,6 +81,8 @@ class Train:
             with explained(pipeline, roles):
                 answers = ask(pipeline, held[0])
             evaluation = evaluate(pipeline, answers, held[1], metrics, training.seed)
+            for first in evaluation.metrics[:1]:
+                self.progress.measured(first.name, first.value)
             for estimate in evaluation.metrics:
                 log.info("%s = %.6g (%.6g to %.6g)", *list(asdict(estimate).values())[:4])
         tables = joined.chosen if joined else ()

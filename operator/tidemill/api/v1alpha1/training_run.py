@@ -7,7 +7,10 @@ from pydantic import ConfigDict, Field
 
 from tidemill.api.v1alpha1.dataset_reference import DatasetReference
 from tidemill.api.v1alpha1.join import MAX_TABLES, Join, JoinedVersion
-from tidemill.api.v1alpha1.meta import CommonStatus, Template
+from tidemill.api.v1alpha1.meta import CommonStatus
+from tidemill.api.v1alpha1.retry import Attempt, Retry
+from tidemill.api.v1alpha1.run_cache import Cache, CachedFrom
+from tidemill.api.v1alpha1.run_template import RunTemplate
 from tidemill.api.v1alpha1.types import (
     ApiModel,
     Digest,
@@ -151,7 +154,7 @@ class Evaluation(ApiModel):
 
 _IMMUTABLE = (
     *("dataset", "join", "task", "target", "features", "split", "seed", "estimator", "evaluation"),
-    *("template", "deadline"),
+    *("template", "deadline", "retry", "cache"),
 )
 
 
@@ -192,11 +195,23 @@ class TrainingRunSpec(ApiModel):
         Evaluation | None, Field(description="What is measured on the rows held out.")
     ] = None
     template: Annotated[
-        Template | None, Field(description="What the training pod asks of the cluster.")
+        RunTemplate | None,
+        Field(description="What the training pod asks of the cluster, and is given."),
     ] = None
     deadline: Annotated[
         Duration, Field(description="How long the run may take, waiting for a node included.")
     ] = "1h"
+    retry: Annotated[
+        Retry | None,
+        Field(description="When it is tried again; an error of spec or data never is."),
+    ] = None
+    cache: Annotated[
+        Cache,
+        Field(
+            description="Use: where a run of the namespace had the same inputs (versions, spec, "
+            "image), its result is taken and no Job is made. Refresh: train in any case."
+        ),
+    ] = "Use"
     suspend: Annotated[
         bool, Field(description="Start no Job while true; a running one is stopped.")
     ] = False
@@ -218,6 +233,10 @@ class AppliedRun(StatusModel):
     spec_hash: Annotated[
         str, Field(max_length=64, description="Hash of the spec that the Job was made from.")
     ]
+    memory: Annotated[
+        str | None,
+        Field(max_length=32, description="Its memory, where retry.growMemory gave it more."),
+    ] = None
 
 
 class RunProgress(StatusModel):
@@ -227,6 +246,13 @@ class RunProgress(StatusModel):
     message: Annotated[str, Field(max_length=256, description="What is being done.")]
     eta: Annotated[
         str | None, Field(max_length=32, description="About how long it still takes.")
+    ] = None
+    step: Annotated[
+        str | None, Field(max_length=64, description="Which part of the work it is at.")
+    ] = None
+    metric: Annotated[
+        str | None,
+        Field(max_length=64, description="What it measured last, such as accuracy=0.91."),
     ] = None
 
 
@@ -275,7 +301,17 @@ class TrainingRunStatus(CommonStatus):
         None
     )
     job: Annotated[str | None, Field(max_length=253, description="Name of its Job.")] = None
+    cache_key: Annotated[
+        str | None,
+        Field(max_length=64, description="Digest of all inputs: runs with the same are the same."),
+    ] = None
+    cached_from: Annotated[
+        CachedFrom | None, Field(description="Whose result was taken; there is no Job then.")
+    ] = None
     progress: Annotated[RunProgress | None, Field(description="How far it is.")] = None
+    attempt: Annotated[
+        Attempt | None, Field(description="Which attempt it is at, and why; absent at the first.")
+    ] = None
     metrics: Annotated[
         list[MetricValue] | None,
         Field(

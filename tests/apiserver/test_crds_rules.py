@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.apiserver import dataset_rules
+from tests.apiserver import dataset_rules, evaluation_rules
 from tests.apiserver.crd_objects import DIGEST, PLURALS, minimal
 from tests.apiserver.kubectl import Kubectl, RefusedError
 
@@ -22,6 +22,7 @@ PAIR = "uri and digest are set together"
 
 RULES = [
     *dataset_rules.RULES,
+    *evaluation_rules.RULES,
     pytest.param(
         "TrainingRun",
         {"split": {"by": "Time", "column": "day"}},

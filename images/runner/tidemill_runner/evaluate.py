@@ -84,18 +84,22 @@ def evaluate(
     seed: int,
 ) -> Evaluation:
     """Measure; raises Failure where an error is too large for a number."""
-    classes: tuple[Any, ...] = ()
-    rows: Classified | Regressed
-    if hasattr(pipeline, "classes_"):
-        rows, classes = _classified(pipeline.classes_, answers, target)
-    else:
-        rows = Regressed(target.astype(np.float64), answers.predicted.astype(np.float64))
+    rows, classes = judged(pipeline, answers, target)
     with np.errstate(over="ignore", invalid="ignore"):
         measured = catalog.measure(metrics, rows, seed)
     for estimate in measured.estimates:
         if not np.isfinite([estimate.value, estimate.low, estimate.high]).all():
             raise _not_finite(f"the {estimate.name} of {name_of(pipeline)} is no finite number")
     return Evaluation(rows, classes, measured.estimates, measured.absent)
+
+
+def judged(
+    pipeline: Pipeline, answers: Answers, target: NDArray[Any]
+) -> tuple[Classified | Regressed, tuple[Any, ...]]:
+    """Answers beside what was true; and the classes that the codes stand for."""
+    if hasattr(pipeline, "classes_"):
+        return _classified(pipeline.classes_, answers, target)
+    return Regressed(target.astype(np.float64), answers.predicted.astype(np.float64)), ()
 
 
 def _classified(
@@ -108,15 +112,16 @@ def _classified(
         probabilities = np.zeros((len(target), len(codes)))
         probabilities[:, : len(known)] = answers.probabilities
     rows = Classified(
-        truth=_encode(target, codes),
-        predicted=_encode(answers.predicted, codes),
+        truth=encode(target, codes),
+        predicted=encode(answers.predicted, codes),
         probabilities=probabilities,
         classes=len(codes),
     )
     return rows, tuple(codes)
 
 
-def _encode(labels: NDArray[Any], codes: dict[Any, int]) -> NDArray[np.int64]:
+def encode(labels: NDArray[Any], codes: dict[Any, int]) -> NDArray[np.int64]:
+    """Labels as the codes of their classes."""
     return np.fromiter((codes[label] for label in labels.tolist()), np.int64, len(labels))
 
 

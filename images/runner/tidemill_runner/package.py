@@ -29,6 +29,7 @@ from tidemill_runner.failures import Failure
 from tidemill_runner.fit import name_of
 from tidemill_runner.inputs import TrainInput
 from tidemill_runner.joined import Chosen
+from tidemill_runner.judgement.judge import Judged
 from tidemill_runner.schema import Column, ColumnType
 from tidemill_runner.storage import Storage
 
@@ -55,6 +56,7 @@ class Trained:
     features: NDArray[Any]
     target: NDArray[Any]
     joined: tuple[Chosen, ...] = ()
+    judged: Judged | None = None
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def write(trained: Trained, directory: Path) -> tuple[bytes, str]:
     for name, content in {
         "signature.json": signature(trained),
         "environment.json": environment(trained.document.image),
-        "metrics.json": _metrics(trained.evaluation),
+        "metrics.json": _metrics(trained),
         "lineage.json": _lineage(trained),
     }.items():
         (directory / name).write_bytes(digests.canonical_json(content))
@@ -179,10 +181,12 @@ def _output_type(classes: NDArray[Any] | None) -> str:
     return {"i": "INT64", "b": "BOOL"}.get(classes.dtype.kind, "BYTES")
 
 
-def _metrics(evaluation: Evaluation) -> dict[str, Any]:
+def _metrics(trained: Trained) -> dict[str, Any]:
+    evaluation, judged = trained.evaluation, trained.judged
     return {
         "metrics": [asdict(estimate) for estimate in evaluation.metrics],
         "absent": list(evaluation.absent),
+        "judgement": judged.kept() if judged else None,
     }
 
 

@@ -50,7 +50,10 @@ def resampled_gap(rates: Floats, replicates: Floats, confidence: float = CONFIDE
     z = NormalDist().inv_cdf(1 - (1 - confidence) / 2 / _pairs(len(rates)))
     ends = []
     for i, j in combinations(range(len(rates)), 2):
-        half = z * float(np.nanstd(replicates[:, i] - replicates[:, j]))
+        deviations = replicates[:, i] - replicates[:, j]
+        known = deviations[np.isfinite(deviations)]
+        # Rates without a replicate may be anything.
+        half = z * float(known.std()) if known.size else 1.0
         difference = float(rates[i] - rates[j])
         ends.append(_distance((difference - half, difference + half)))
     return _largest(rates, ends)

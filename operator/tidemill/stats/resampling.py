@@ -33,8 +33,9 @@ _CHUNK_CELLS = 1_000_000
 
 @dataclass(frozen=True)
 class Resampled:
-    """Statistics on all rows, and how replicates deviate from them (replicates × statistics)."""
+    """Statistics on all `n` rows, and by how much replicates of them (in rows) deviate."""
 
+    n: int
     whole: Floats
     deviations: Floats
 
@@ -65,15 +66,15 @@ class Draws:
     scale: float
 
     @classmethod
-    def of(cls, n: int, groups: Codes | None, seed: int) -> "Draws":
+    def of(cls, n: int, groups: Codes | None, seed: int, limit: int = LIMIT) -> "Draws":
         """Draw from `n` rows; `groups` are their codes, from 0 on."""
         rng = np.random.default_rng(seed)
         if groups is None:
-            units = min(n, LIMIT)
-            rows = np.arange(n) if n <= LIMIT else np.sort(rng.choice(n, LIMIT, replace=False))
+            units = min(n, limit)
+            rows = np.arange(n) if n <= limit else np.sort(rng.choice(n, limit, replace=False))
             return cls(n, rows, None, units, (units / n) ** 0.5)
         there = np.unique(groups)
-        units = min(len(there), LIMIT)
+        units = min(len(there), limit)
         kept = there if units == len(there) else rng.choice(there, units, replace=False)
         rows = np.flatnonzero(np.isin(groups, kept))
         if len(rows) > MOST_ROWS:
@@ -95,7 +96,7 @@ class Draws:
         for start in range(0, replicates, size):
             counts = self._counts(rng, min(size, replicates - start))
             parts.append(np.stack([one(counts) for one in some], axis=1))
-        return Resampled(whole, (np.concatenate(parts) - centre) * self.scale)
+        return Resampled(self.n, whole, (np.concatenate(parts) - centre) * self.scale)
 
     def _counts(self, rng: np.random.Generator, replicates: int) -> Floats:
         """How often each row counts: as often as its group was drawn."""

@@ -33,6 +33,7 @@ from tidemill.children.pods import Diagnosis
 from tidemill.jobs.progress import Report, format_eta
 from tidemill.jobs.view import POD_CHECK_AFTER, JobView, Phase, parse_time
 from tidemill.store.digests import canonical_json
+from tidemill.training import judgement
 from tidemill.training.observed import DatasetFacts, Observed
 
 VERSION_ANNOTATION = "tidemill.dev/dataset-version"
@@ -266,6 +267,7 @@ def _with_result(status: TrainingRunStatus, result: Mapping[str, Any]) -> Traini
         update={
             "metrics": metrics,
             "score": f"{metrics[0].name}={short_number(metrics[0].value)}" if metrics else None,
+            "judgement": judgement.summary(result.get("judgement")),
             "artifact": Artifact.model_validate(result["artifact"]),
             "report": result.get("report"),
             "progress": RunProgress(percent=100, message="done"),
@@ -309,7 +311,8 @@ def end_of(status: TrainingRunStatus) -> Verdict:
         return stalled(reason, status.failure.message)
     version = f"model {short(status.artifact.digest)}" if status.artifact else "it ended"
     score = f", {status.score}" if status.score else ""
-    return ready(f"{version}{score}", Reason.SUCCEEDED)
+    doubts = judgement.words(status.judgement)
+    return ready(f"{version}{score}{'; ' if doubts else ''}{doubts}", Reason.SUCCEEDED)
 
 
 def _metric(entry: Mapping[str, Any]) -> MetricValue:

@@ -245,4 +245,6 @@ def test_a_regression_report_shows_the_predictions(workshop: Workshop) -> None:
 
 
 def test_times_are_told_for_every_part(workshop: Workshop) -> None:
-    assert set(workshop.learn(rows())["seconds"]) == {"load", "fit", "evaluate", "upload"}
+    assert set(workshop.learn(rows())["seconds"]) == {
+        *("load", "fit", "evaluate", "judge", "upload")
+    }

@@ -7,7 +7,20 @@ import pytest
 FAIRNESS: dict[str, Any] = {
     "fairness": [{"sensitive": "sex", "metric": "equalized_odds_difference", "max": "0.1"}]
 }
-SLICE: dict[str, Any] = {"column": "day", "minRows": 20}
+FULL: dict[str, Any] = {
+    **FAIRNESS,
+    "baselines": ["Majority", "LastValue", "Linear"],
+    "groupBy": ["site"],
+    "slices": [{"column": "day", "minRows": 20}],
+    "explain": {"partialDependence": True},
+}
+CHANGES: list[dict[str, Any]] = [
+    {"evaluation.baselines": []},
+    {"evaluation.groupBy": ["site", "plant"]},
+    {"evaluation.slices.0.minRows": 21},
+    {"evaluation.fairness.0.positive": "yes"},
+    {"evaluation.explain.partialDependence": False},
+]
 
 RULES = [
     pytest.param(
@@ -21,21 +34,8 @@ RULES = [
         "TrainingRun",
         {"evaluation": {"explain": {"partialDependence": True}}},
         {"evaluation": {"explain": {"permutationImportance": False, "partialDependence": True}}},
-        "partialDependence shows the most important features: it needs permutationImportance",
+        "partialDependence shows the most important features: it needs permutationImportance, "
+        "which is false",
         id="dependence without importance",
-    ),
-    pytest.param(
-        "TrainingRun",
-        {"evaluation": {"slices": [SLICE], "groupBy": ["site"], "baselines": []}},
-        {"evaluation": {"slices": [{"column": "day", "minRows": 19}]}},
-        "spec.evaluation.slices[0].minRows",
-        id="slices of few rows",
-    ),
-    pytest.param(
-        "TrainingRun",
-        {"evaluation": {"baselines": ["Majority", "LastValue", "Linear"]}},
-        {"evaluation": {"baselines": ["Best"]}},
-        "spec.evaluation.baselines[0]",
-        id="a baseline that is not there",
     ),
 ]

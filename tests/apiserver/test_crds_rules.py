@@ -115,7 +115,7 @@ FULL: dict[str, Any] = {
     "join": {"timestamp": "at", "tables": [{"dataset": {"name": "f"}, "columns": ["a", "b"]}]},
     "features": {"exclude": ["date"]},
     "split": {"holdout": "0.8", "by": "Order"},
-    "evaluation": {"metrics": ["accuracy"]},
+    "evaluation": {"metrics": ["accuracy"], **evaluation_rules.FULL},
     "template": {"resources": {"limits": {"memory": "1Gi"}}},
 }
 PARAMS = "estimator.sklearn.steps.0.params"
@@ -142,7 +142,11 @@ CHANGES: dict[str, list[dict[str, Any]]] = {
         {f"{PARAMS}.deep": {"er": [1]}},
         {PARAMS: None},
     ],
-    "evaluation": [{"evaluation.metrics": ["accuracy", "log_loss"]}, {"evaluation": None}],
+    "evaluation": [
+        {"evaluation.metrics": ["accuracy", "log_loss"]},
+        *evaluation_rules.CHANGES,
+        {"evaluation": None},
+    ],
     "template": [{"template.resources.limits.memory": "2Gi"}, {"template": None}],
     "deadline": [{"deadline": "2h"}],
 }

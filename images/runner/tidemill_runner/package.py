@@ -4,7 +4,6 @@ Its digest follows from model, data and environment alone: no time, no name of a
 manifest goes last and only once, so a package is either whole or not there.
 """
 
-import json
 import platform
 import zipfile
 from dataclasses import asdict, dataclass
@@ -22,7 +21,7 @@ from skops.io.exceptions import UnsupportedTypeException
 
 from tidemill.store import digests, package, trusted
 from tidemill.store.errors import PackageError
-from tidemill_runner import canonical
+from tidemill_runner import canonical, card
 from tidemill_runner.columns import Roles
 from tidemill_runner.evaluate import Evaluation
 from tidemill_runner.failures import Failure
@@ -82,7 +81,9 @@ def write(trained: Trained, directory: Path) -> tuple[bytes, str]:
         "lineage.json": _lineage(trained),
     }.items():
         (directory / name).write_bytes(digests.canonical_json(content))
-    (directory / "card.md").write_text(_card(trained), encoding="utf-8")
+    told = card.content(trained)
+    (directory / "card.json").write_bytes(digests.canonical_json(told))
+    (directory / "card.md").write_text(card.markdown(told), encoding="utf-8")
     return package.build_manifest(directory)
 
 
@@ -211,31 +212,3 @@ def _lineage(trained: Trained) -> dict[str, Any]:
         ],
         "image": document.image,
     }
-
-
-def _card(trained: Trained) -> str:
-    document, evaluation = trained.document, trained.evaluation
-    lines = [
-        f"# {name_of(trained.pipeline)} for {document.training.target}",
-        "",
-        f"{document.training.task} on {len(trained.roles.features)} features.",
-        f"Data set {document.dataset.name}, version {document.dataset.version}.",
-        *(
-            f"Joined as known at each row's time: Data set {one.table.dataset.name}, "
-            f"version {one.table.dataset.version}: {', '.join(one.columns)}."
-            for one in trained.joined
-        ),
-        "",
-        f"Measured on {len(trained.target)} rows held out ({document.training.split.by});",
-        "intervals are of 95 % confidence.",
-        "",
-        "| metric | value | low | high |",
-        "|---|---|---|---|",
-        *(f"| {m.name} | {m.value:.6g} | {m.low:.6g} | {m.high:.6g} |" for m in evaluation.metrics),
-        "",
-        "Steps:",
-        "",
-        *(f"- `{s.class_path}` {json.dumps(dict(s.params))}" for s in document.training.steps),
-        "",
-    ]
-    return "\n".join(lines)

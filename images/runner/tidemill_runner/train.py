@@ -22,9 +22,8 @@ from tidemill_runner.failures import Failure
 from tidemill_runner.fit import explained, fit, name_of
 from tidemill_runner.inputs import TrainInput
 from tidemill_runner.joined import Joined
-from tidemill_runner.judgement import fairness
+from tidemill_runner.judgement import fairness, grouped
 from tidemill_runner.judgement.asked import Asked
-from tidemill_runner.judgement.grouped import regrouped
 from tidemill_runner.judgement.judge import judge
 from tidemill_runner.judgement.scene import Scene
 from tidemill_runner.matrix import Data
@@ -79,6 +78,7 @@ class Train:
             data = self._load(version, roles, joined)
             parts = split.divide(data.n, training.split, data.time, training.seed)
             fairness.check(asked, data.target)
+            grouped.check(training, data, parts)
         with self.watch.measure("fit"):
             self._fit(pipeline, data, parts, roles)
         with self.watch.measure("evaluate"):
@@ -88,7 +88,7 @@ class Train:
                 answers = ask(pipeline, held[0])
             evaluation = evaluate(pipeline, answers, held[1], metrics, training.seed)
             scene = Scene(training, asked, roles, pipeline, data, parts, evaluation)
-            evaluation = regrouped(scene)
+            evaluation = grouped.regrouped(scene)
             for estimate in evaluation.metrics:
                 log.info("%s = %.6g (%.6g to %.6g)", *list(asdict(estimate).values())[:4])
         with self.watch.measure("judge"):

@@ -45,17 +45,27 @@ def gap(hits: Counts, totals: Counts, confidence: float = CONFIDENCE) -> Gap:
     return _largest(rates, ends)
 
 
-def resampled_gap(rates: Floats, replicates: Floats, confidence: float = CONFIDENCE) -> Gap:
-    """The same from replicates (replicates × groups) of deviations from the rates."""
-    z = NormalDist().inv_cdf(1 - (1 - confidence) / 2 / _pairs(len(rates)))
+def resampled_gap(
+    rates: Floats, replicates: Floats, units: Counts, confidence: float = CONFIDENCE
+) -> Gap:
+    """The same from replicates (replicates × groups) of deviations from the rates.
+
+    `units` are how many were drawn from of each group. Where no draw differs from another, they
+    stand for rows.
+    """
+    each = 1 - (1 - confidence) / _pairs(len(rates))
+    z = NormalDist().inv_cdf(0.5 + each / 2)
     ends = []
     for i, j in combinations(range(len(rates)), 2):
         deviations = replicates[:, i] - replicates[:, j]
         known = deviations[np.isfinite(deviations)]
-        # Rates without a replicate may be anything.
-        half = z * float(known.std()) if known.size else 1.0
+        spread = float(known.std()) if known.size else 0.0
         difference = float(rates[i] - rates[j])
-        ends.append(_distance((difference - half, difference + half)))
+        if spread > 0:
+            ends.append(_distance((difference - z * spread, difference + z * spread)))
+        else:
+            one, other = ((round(float(rates[k]) * int(units[k])), int(units[k])) for k in (i, j))
+            ends.append(_distance(newcombe(one, other, each)))
     return _largest(rates, ends)
 
 

@@ -44,7 +44,7 @@ def test_the_package_is_whole_and_says_where_it_comes_from(workshop: Workshop) -
     folder = unpack(workshop, result)
     assert {path.name for path in folder.iterdir()} == {
         *("model.skops", "signature.json", "environment.json", "metrics.json", "lineage.json"),
-        *("card.md", "holdout.parquet", "manifest.json"),
+        *("card.md", "card.json", "holdout.parquet", "manifest.json"),
     }
     signature = json.loads((folder / "signature.json").read_bytes())
     assert signature == {

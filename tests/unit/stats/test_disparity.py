@@ -66,8 +66,15 @@ def test_resampled_gaps_agree_where_rows_are_independent() -> None:
     totals = np.array([400, 500])
     rates = np.array([0.25, 0.5])
     replicates = rng.binomial(totals, rates, size=(2_000, 2)) / totals - rates
-    found = resampled_gap(rates, replicates)
+    found = resampled_gap(rates, replicates, totals)
     assert found == pytest.approx(gap((totals * rates).astype(int), totals), abs=0.01)
+
+
+def test_draws_that_are_all_alike_do_not_know_everything() -> None:
+    found = resampled_gap(np.zeros(2), np.zeros((500, 2)), np.array([12, 9]))
+    assert found == pytest.approx((0, 0, 0.3), abs=0.06)
+    unknown = resampled_gap(np.array([0.0, 0.4]), np.full((500, 2), np.nan), np.array([9, 1]))
+    assert unknown[2] > 0.7
 
 
 def test_one_group_has_no_gap() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 
 from tidemill.stats import catalog
 from tidemill.stats.classification import Classified
+from tidemill.stats.drawn import bounded
 from tidemill.stats.estimate import Estimate
 from tidemill.stats.regression import Regressed
 from tidemill.stats.resampling import Prepare, Resampled
@@ -98,7 +99,7 @@ def _against(name: str, resampled: Resampled, places: tuple[int, int]) -> Agains
     alone, less = np.zeros((2, len(resampled.whole)))
     alone[baseline] = 1
     less[model], less[baseline] = 1, -1
-    own = bounded(name, Estimate(name, *resampled.interval(alone), resampled.n))
+    own = bounded(Estimate(name, *resampled.interval(alone), resampled.n))
     difference = Estimate(name, *resampled.interval(less), resampled.n)
     ends = [own.value, own.low, own.high, difference.low, difference.high]
     if not np.isfinite(ends).all():
@@ -113,13 +114,6 @@ def verdict(difference: Estimate) -> str:
     if worst > 0:
         return BETTER
     return WORSE if best < 0 else INCONCLUSIVE
-
-
-def bounded(name: str, estimate: Estimate) -> Estimate:
-    """With ends that the metric can have."""
-    low = estimate.low if name == "r2" else max(estimate.low, 0.0)
-    high = min(estimate.high, 1.0) if name in catalog.SHARES else estimate.high
-    return Estimate(name, estimate.value, low, high, estimate.n)
 
 
 def _note(name: str, scene: Scene) -> str:

@@ -9,6 +9,7 @@ Rows and features are bounded by number, so that the same run tells the same; a 
 short by the clock, and what was not looked at is counted.
 """
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from tidemill_runner.judgement.scene import Scene
 from tidemill_runner.judgement.slices import named
 from tidemill_runner.schema import ColumnType
 
+log = logging.getLogger(__name__)
+
 SHUFFLES = 3
 MOST_ROWS, MOST_CELLS = 2_000, 2_000_000
 MOST_FEATURES = 200
@@ -32,6 +35,8 @@ SHOWN = 5
 GRID, GRID_ROWS = 20, 200
 MOST_LINES = 5
 _FEW = 10
+# Of numbers; of classes, lines bear their names.
+PREDICTION = "prediction"
 
 Cells = NDArray[Any]
 
@@ -72,7 +77,16 @@ def measure(scene: Scene, clock: Callable[[], float] = time.monotonic) -> Explai
     """None where it was not asked for or no metric could be measured."""
     if not scene.asked.importance or not scene.evaluation.metrics:
         return None
-    return _Sample(scene, clock).explained()
+    sample = _Sample(scene, clock)
+    try:
+        return sample.explained()
+    except MemoryError:
+        raise
+    except Exception as error:
+        # Rows that never were may be too much for a model that answers for all that there are.
+        log.warning("the model could not be explained: %s", error)
+        words = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        return sample.nothing(f"it does not answer for shuffled rows ({words})")
 
 
 class _Sample:
@@ -92,12 +106,16 @@ class _Sample:
         self._target = scene.data.target[held]
         self._metric = scene.evaluation.metrics[0].name
 
+    def nothing(self, note: str) -> Explained:
+        """Nothing is told, and why."""
+        skipped = len(self._scene.roles.features)
+        return Explained(self._metric, len(self._target), (), (), skipped, note)
+
     def explained(self) -> Explained:
         base = self._score(self._cells, self._target)
         rows = len(self._target)
         if base is None:
-            note = f"{self._metric} is not defined on a sample of {rows:,} rows"
-            return Explained(self._metric, rows, (), (), len(self._scene.roles.features), note)
+            return self.nothing(f"{self._metric} is not defined on a sample of {rows:,} rows")
         found: list[Importance] = []
         features = self._scene.roles.features
         for place, column in enumerate(features[:MOST_FEATURES]):
@@ -110,6 +128,8 @@ class _Sample:
         if self._scene.asked.dependence:
             names = [column.name for column in features]
             for one in ordered[:SHOWN]:
+                if one.mean <= 0:
+                    break
                 if self._clock() > self._until:
                     break
                 dependence.extend(self._dependence(names.index(one.feature)))
@@ -133,7 +153,7 @@ class _Sample:
             prepared = metric(self._metric, measured)
             if prepared is not None:
                 value = float(prepared(np.arange(rows))(np.ones((1, rows)))[0])
-                worse.append(sign * (base - value))
+                worse.append(sign * (base - value) + 0.0)  # no negative zero
         # Shuffled values may lead a model beyond all numbers.
         finite = [one for one in worse if np.isfinite(one)]
         return (
@@ -169,7 +189,7 @@ class _Sample:
         labels = getattr(self._scene.pipeline, "classes_", None)
         if labels is None:
             means = said.predicted.astype(np.float64).reshape(values, -1).mean(axis=1)
-            return (("prediction", tuple(means.tolist())),)
+            return ((PREDICTION, tuple(means.tolist())),)
         if len(labels) > MOST_LINES:
             return ()
         given = said.probabilities

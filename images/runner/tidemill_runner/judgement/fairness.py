@@ -114,8 +114,12 @@ def _one(scene: Scene, rows: Classified, wanted: Fairness) -> Judged:
         )
         if len(kept) >= 2:
             each = 1 - (1 - CONFIDENCE) / len(among)
-            shares = [_share(said, (codes == g) & mask) for g in kept]
-            gaps.append(_gap(scene, hits[kept], totals[kept], shares, each))
+            masks = [(codes == g) & mask for g in kept]
+            gaps.append(
+                disparity.gap(hits[kept], totals[kept], each)
+                if scene.held_groups is None
+                else _resampled(scene, scene.held_groups, said, masks, each)
+            )
     found = disparity.worst(gaps) if len(gaps) == len(among) else None
     note = "" if found else f"fewer than two groups have the {MIN_ROWS} rows that count"
     return _told(wanted, classes[positive], _Found(found, rates, suppressed, note))
@@ -150,11 +154,12 @@ def _share(said: Mask, among: Mask) -> Prepare:
     return prepare
 
 
-def _gap(scene: Scene, hits: Codes, totals: Codes, shares: list[Prepare], confidence: float) -> Gap:
-    if scene.held_groups is None:
-        return disparity.gap(hits, totals, confidence)
-    resampled = scene.draws.resample(shares, scene.seed)
-    return disparity.resampled_gap(resampled.whole, resampled.deviations, confidence)
+def _resampled(
+    scene: Scene, entities: Codes, said: Mask, masks: list[Mask], confidence: float
+) -> Gap:
+    found = scene.draws.resample([_share(said, mask) for mask in masks], scene.seed)
+    units = np.array([len(np.unique(entities[mask])) for mask in masks])
+    return disparity.resampled_gap(found.whole, found.deviations, units, confidence)
 
 
 def _told(wanted: Fairness, positive: str, found: _Found) -> Judged:

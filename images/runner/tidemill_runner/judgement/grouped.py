@@ -4,14 +4,28 @@ from dataclasses import replace
 
 import numpy as np
 
-from tidemill.stats.estimate import Estimate
-from tidemill.stats.weighted import metric
+from tidemill.stats.drawn import Drawn
 from tidemill_runner.evaluate import Evaluation
-from tidemill_runner.judgement.baselines import bounded
-from tidemill_runner.judgement.scene import Scene
+from tidemill_runner.failures import Failure
+from tidemill_runner.inputs import Training
+from tidemill_runner.judgement.asked import Asked
+from tidemill_runner.judgement.scene import Scene, groups_of
+from tidemill_runner.matrix import Data
+from tidemill_runner.split import Parts
 
-# Fewer draws of groups than this vary less than the groups themselves would.
+# Fewer groups than this vary less in draws than they would anew.
 FEW = 20
+
+
+def check(training: Training, data: Data, parts: Parts) -> None:
+    """Raise Failure where the rows held out are of one group: it varies with nothing."""
+    groups = groups_of(data, Asked.of(training).group_by)
+    if groups is not None and len(np.unique(groups[parts.holdout])) < 2:
+        raise Failure(
+            "SpecInvalid",
+            "spec.evaluation.groupBy: all rows held out are of one group, so that no interval can "
+            "be told: leave it out, or hold out more",
+        )
 
 
 def regrouped(scene: Scene) -> Evaluation:
@@ -19,12 +33,8 @@ def regrouped(scene: Scene) -> Evaluation:
     if scene.held_groups is None:
         return scene.evaluation
     rows = scene.evaluation.rows
-    found: list[Estimate] = []
-    for one in scene.evaluation.metrics:
-        prepared = metric(one.name, rows)
-        if prepared is None:
-            found.append(one)
-            continue
-        _, low, high = scene.draws.resample([prepared], scene.seed).interval(np.ones(1))
-        found.append(bounded(one.name, replace(one, low=low, high=high)))
+    found = [
+        drawn.estimate() if (drawn := Drawn.of(one.name, rows, scene.draws, scene.seed)) else one
+        for one in scene.evaluation.metrics
+    ]
     return replace(scene.evaluation, metrics=tuple(found))

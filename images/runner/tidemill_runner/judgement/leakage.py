@@ -55,7 +55,7 @@ def _alone(scene: Scene) -> str:
     if not found:
         return ""
     found.sort(key=lambda one: (-one[1], one[0]))
-    named = _some([f"{name!r} (spares {told:.1%} of the errors)" for name, told in found])
+    named = _some([f"{name!r} (spares {_percent(told)} of the errors)" for name, told in found])
     return (
         f"features tell the target alone: {named}: add to spec.features.exclude what is not known "
         "before the target is"
@@ -100,8 +100,8 @@ def _twice(scene: Scene) -> str:
     if count < max(TWICE_ROWS, TWICE * len(held)) or _natural(scene):
         return ""
     return (
-        f"{count:,} of {len(held):,} rows held out ({count / len(held):.1%}) are also among those "
-        "trained on, in all features and the target: remove repeated rows before the split"
+        f"{count:,} of {len(held):,} rows held out ({_percent(count / len(held))}) are also among "
+        "those trained on, in all features and the target: remove repeated rows before the split"
     )
 
 
@@ -170,8 +170,8 @@ def _order(scene: Scene) -> str:
         later = float((numbers[scene.parts.train] > first).mean())
         if later > 0.01:
             return (
-                f"{later:.0%} of the rows trained on are later ({moment.name!r}) than the first "
-                "one held out: in production only the past is known; use spec.split.by Time"
+                f"{_percent(later)} of the rows trained on are later ({moment.name!r}) than the "
+                "first one held out: in production only the past is known; use spec.split.by Time"
             )
         return ""
     return "" if scene.ordered else _neighbours(scene)
@@ -187,7 +187,8 @@ def _neighbours(scene: Scene) -> str:
     if alike - chance < ALIKE or alike > 0.99:
         return ""
     return (
-        f"neighbouring rows have the same target in {alike:.0%} of cases, {chance:.0%} by chance: "
+        f"neighbouring rows have the same target in {_percent(alike)} of cases, "
+        f"{_percent(chance)} by chance: "
         "rows drawn at random are known by their neighbours; if rows follow in time, use "
         "spec.split.by Order or Time"
     )
@@ -219,3 +220,7 @@ def _words(name: str) -> list[str]:
 def _some(named: list[str]) -> str:
     more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
     return ", ".join(named[:MOST_NAMED]) + more
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}".replace("%", " %")

@@ -43,13 +43,7 @@ class Scene:
     @cached_property
     def groups(self) -> Codes | None:
         """Which group each row of the data is of; None where rows stand for themselves."""
-        if not self.asked.group_by or self.data.beside is None:
-            return None
-        codes = np.zeros(self.data.n, np.int64)
-        for name in self.asked.group_by:
-            more = codes_of(self.data.beside.column(name))
-            codes = np.unique(codes * (int(more.max()) + 1) + more, return_inverse=True)[1]
-        return codes
+        return groups_of(self.data, self.asked.group_by)
 
     @cached_property
     def held_groups(self) -> Codes | None:
@@ -66,6 +60,17 @@ class Scene:
         if self.data.beside is None:
             raise KeyError(column)
         return self.data.beside.column(column).take(pa.array(self.parts.holdout))
+
+
+def groups_of(data: Data, columns: tuple[str, ...]) -> Codes | None:
+    """The group of each row, by the values of the columns together."""
+    if not columns or data.beside is None:
+        return None
+    codes = np.zeros(data.n, np.int64)
+    for name in columns:
+        more = codes_of(data.beside.column(name))
+        codes = np.unique(codes * (int(more.max()) + 1) + more, return_inverse=True)[1]
+    return codes
 
 
 def codes_of(values: pa.ChunkedArray | pa.Array) -> Codes:

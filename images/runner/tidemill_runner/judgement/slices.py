@@ -13,18 +13,19 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tidemill.stats import catalog
+from tidemill.stats.drawn import Drawn
 from tidemill.stats.estimate import CONFIDENCE, Estimate
 from tidemill.stats.resampling import Draws
-from tidemill.stats.weighted import metric, subset
+from tidemill.stats.weighted import subset
 from tidemill_runner import svg
 from tidemill_runner.judgement.asked import Slice
-from tidemill_runner.judgement.baselines import bounded
 from tidemill_runner.judgement.scene import Scene, codes_of
 from tidemill_runner.schema import ColumnType
 
 MOST_VALUES = 20
 QUARTERS = 4
 _RESAMPLED = 2_000
+MIN_GROUPS = 5
 _LABEL = 80
 _ORDERED = (ColumnType.INTEGER, ColumnType.FLOAT, ColumnType.DATE, ColumnType.TIMESTAMP)
 MISSING = "(missing)"
@@ -34,7 +35,10 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Part:
-    """Rows of one value or range; `estimate` is None where the metric is not defined on them."""
+    """Rows of one value or range.
+
+    `estimate` is None where the metric is not defined on them, or they are of too few groups.
+    """
 
     name: str
     n: int
@@ -134,12 +138,14 @@ def _judged(
 
 def _part(scene: Scene, name: str, mask: Mask, confidence: float) -> Part:
     whole, n = scene.evaluation.metrics[0], int(mask.sum())
-    prepared = metric(whole.name, subset(scene.evaluation.rows, mask))
-    if prepared is None:
-        return Part(name, n, None, worse=False)
     groups = None if scene.held_groups is None else scene.held_groups[mask]
-    found = Draws.of(n, groups, scene.seed, _RESAMPLED).resample([prepared], scene.seed)
-    ends = bounded(whole.name, Estimate(whole.name, *found.interval(np.ones(1)), n))
-    _, low, high = found.interval(np.ones(1), confidence)
+    if groups is not None and len(np.unique(groups)) < MIN_GROUPS:
+        return Part(name, n, None, worse=False)
+    draws = Draws.of(n, groups, scene.seed, _RESAMPLED)
+    drawn = Drawn.of(whole.name, subset(scene.evaluation.rows, mask), draws, scene.seed)
+    if drawn is None:
+        return Part(name, n, None, worse=False)
+    wide = drawn.estimate(confidence)
     more = whole.name in catalog.MORE_IS_BETTER
-    return Part(name, n, ends, high < whole.value if more else low > whole.value)
+    worse = wide.high < whole.value if more else wide.low > whole.value
+    return Part(name, n, drawn.estimate(), worse)

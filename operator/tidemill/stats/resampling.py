@@ -27,7 +27,7 @@ Prepare = Callable[[Rows], Statistic]
 
 REPLICATES = 500
 LIMIT = 5_000
-MOST_ROWS = 20_000
+MOST_ROWS = 10_000
 _CHUNK_CELLS = 1_000_000
 
 
@@ -73,10 +73,10 @@ class Draws:
             units = min(n, limit)
             rows = np.arange(n) if n <= limit else np.sort(rng.choice(n, limit, replace=False))
             return cls(n, rows, None, units, (units / n) ** 0.5)
-        there = np.unique(groups)
+        there = np.flatnonzero(np.bincount(groups))
         units = min(len(there), limit)
         kept = there if units == len(there) else rng.choice(there, units, replace=False)
-        rows = np.flatnonzero(np.isin(groups, kept))
+        rows = np.flatnonzero(_among(groups, kept))
         if len(rows) > MOST_ROWS:
             rows = np.sort(rng.choice(rows, MOST_ROWS, replace=False))
         kept, codes = np.unique(groups[rows], return_inverse=True)
@@ -105,3 +105,9 @@ class Draws:
         counts = np.bincount(drawn, minlength=replicates * self.units)
         units: Floats = counts.reshape(replicates, self.units).astype(np.float64)
         return units if self.codes is None else units[:, self.codes]
+
+
+def _among(codes: Codes, kept: NDArray[np.intp]) -> NDArray[np.bool_]:
+    wanted = np.zeros(int(codes.max()) + 1, bool)
+    wanted[kept] = True
+    return wanted[codes]

@@ -17,10 +17,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
 
 from tidemill.stats import catalog
 from tidemill.stats.weighted import metric
-from tidemill_runner.evaluate import ask, judged
+from tidemill_runner.evaluate import Answers, judged
 from tidemill_runner.judgement.scene import Scene
 from tidemill_runner.judgement.slices import named
 from tidemill_runner.schema import ColumnType
@@ -89,6 +90,14 @@ def measure(scene: Scene, clock: Callable[[], float] = time.monotonic) -> Explai
         return sample.nothing(f"it does not answer for shuffled rows ({words})")
 
 
+def ask(pipeline: Pipeline, cells: Cells, name: str) -> Answers:
+    """What a metric of that name needs of the model's answers, and no more: asking is dear."""
+    if name in catalog.NEED_PROBABILITIES and hasattr(pipeline, "predict_proba"):
+        given = np.asarray(pipeline.predict_proba(cells), dtype=np.float64)
+        return Answers(pipeline.classes_[given.argmax(axis=1)], given)
+    return Answers(np.asarray(pipeline.predict(cells)).reshape(len(cells), -1)[:, 0], None)
+
+
 class _Sample:
     """Some of the rows held out, and what is asked of the model about them."""
 
@@ -142,13 +151,13 @@ class _Sample:
         for shuffle in range(SHUFFLES):
             order = self._rng.permutation(rows)
             cells[shuffle * rows : (shuffle + 1) * rows, place] = self._cells[order, place]
-        said = ask(self._scene.pipeline, cells)
+        said = ask(self._scene.pipeline, cells, self._metric)
         sign = 1 if self._metric in catalog.MORE_IS_BETTER else -1
         worse = []
         for shuffle in range(SHUFFLES):
             part = slice(shuffle * rows, (shuffle + 1) * rows)
             given = None if said.probabilities is None else said.probabilities[part]
-            answers = type(said)(said.predicted[part], given)
+            answers = Answers(said.predicted[part], given)
             measured, _ = judged(self._scene.pipeline, answers, self._target)
             prepared = metric(self._metric, measured)
             if prepared is not None:
@@ -161,7 +170,8 @@ class _Sample:
         )
 
     def _score(self, cells: Cells, target: NDArray[Any]) -> float | None:
-        measured, _ = judged(self._scene.pipeline, ask(self._scene.pipeline, cells), target)
+        said = ask(self._scene.pipeline, cells, self._metric)
+        measured, _ = judged(self._scene.pipeline, said, target)
         prepared = metric(self._metric, measured)
         if prepared is None:
             return None
@@ -185,7 +195,7 @@ class _Sample:
         return [Dependence(column.name, shown, numbers, lines)] if lines else []
 
     def _lines(self, cells: Cells, values: int) -> tuple[tuple[str, tuple[float, ...]], ...]:
-        said = ask(self._scene.pipeline, cells)
+        said = ask(self._scene.pipeline, cells, "log_loss")
         labels = getattr(self._scene.pipeline, "classes_", None)
         if labels is None:
             means = said.predicted.astype(np.float64).reshape(values, -1).mean(axis=1)

@@ -17,6 +17,7 @@ from tidemill.stats.estimate import CONFIDENCE
 from tidemill.stats.intervals import Floats, Statistic
 from tidemill.stats.resampling import Codes, Prepare, Rows
 from tidemill_runner import names
+from tidemill_runner.evaluate import distinct
 from tidemill_runner.failures import Failure
 from tidemill_runner.judgement.asked import Asked, Fairness
 from tidemill_runner.judgement.scene import Scene
@@ -66,7 +67,7 @@ def check(asked: Asked, target: NDArray[Any]) -> None:
     """Raise Failure for what cannot be asked of these classes."""
     if not asked.fairness:
         return
-    classes = sorted(named(label) for label in set(target.tolist()))
+    classes = sorted(named(label) for label in distinct(target))
     for place, wanted in enumerate(asked.fairness):
         where = f"spec.evaluation.fairness[{place}]"
         if len(classes) != 2:
@@ -94,11 +95,12 @@ def measure(scene: Scene) -> tuple[Judged, ...]:
 def _one(scene: Scene, rows: Classified, wanted: Fairness) -> Judged:
     classes = [named(one) for one in scene.evaluation.classes]
     positive = classes.index(wanted.positive) if wanted.positive is not None else 1
-    codes, groups = by_value(scene.held(wanted.sensitive))
-    if len(groups) > MOST_GROUPS:
-        note = f"{len(groups):,} groups are more than the {MOST_GROUPS} that are compared"
+    codes, values = by_value(scene.held(wanted.sensitive))
+    if len(values) > MOST_GROUPS:
+        note = f"{len(values):,} groups are more than the {MOST_GROUPS} that are compared"
         return _told(wanted, classes[positive], _Found(None, note=note))
     among = _among(wanted.metric, rows.truth == positive)
+    groups = [named(value) for value in values.to_pylist()]
     said = rows.predicted == positive
     gaps: list[Gap] = []
     rates: dict[str, tuple[Rate, ...]] = {}

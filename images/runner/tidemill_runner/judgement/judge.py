@@ -81,7 +81,7 @@ def judge(scene: Scene) -> Judged:
 def _groups(scene: Scene) -> Groups | None:
     if scene.held_groups is None:
         return None
-    return Groups(scene.asked.group_by, len(np.unique(scene.held_groups)))
+    return Groups(scene.asked.group_by, int(np.count_nonzero(np.bincount(scene.held_groups))))
 
 
 def _confusion(scene: Scene) -> tuple[tuple[int, ...], ...] | None:

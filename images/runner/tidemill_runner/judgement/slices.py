@@ -5,7 +5,9 @@ intervals are so wide that over all parts together 5 % of judgements are wrong (
 among many parts one looks bad by chance.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -73,28 +75,34 @@ def _cut(scene: Scene, wanted: Slice) -> tuple[list[tuple[str, Mask]], int, int]
     """Parts large enough; rows in parts that are not, and in those beyond the most frequent."""
     values = scene.held(wanted.column)
     schema = next(c for c in scene.roles.beside if c.name == wanted.column)
-    codes, names = by_value(values)
-    if len(names) > MOST_VALUES and schema.type in _ORDERED:
-        codes, names = _quarters(values)
-    counts = np.bincount(codes, minlength=len(names))
+    codes, distinct = by_value(values)
+    name: Callable[[int], str] = partial(_of_value, distinct)
+    if len(distinct) > MOST_VALUES and schema.type in _ORDERED:
+        codes, quarters = _quarters(values)
+        name = quarters.__getitem__
+    counts = np.bincount(codes)
     order = np.argsort(-counts, kind="stable")
     large = [code for code in order if counts[code] >= wanted.min_rows]
     kept = sorted(large[:MOST_VALUES])
     left_out = int(counts[large[MOST_VALUES:]].sum())
     too_few = int(counts.sum()) - int(counts[large].sum())
-    return [(names[code], codes == code) for code in kept], too_few, left_out
+    return [(name(code), codes == code) for code in kept], too_few, left_out
 
 
-def by_value(values: pa.ChunkedArray) -> tuple[NDArray[np.int64], list[str]]:
-    """Codes in the order of the values, and their names."""
+def by_value(values: pa.ChunkedArray) -> tuple[NDArray[np.int64], pa.Array]:
+    """Codes in the order of the values, and the value of each."""
     found = codes_of(values)
     _, first = np.unique(found, return_index=True)
     # Arrow's order has NaN after all numbers and what is missing last.
-    distinct = values.take(pa.array(first))
-    order = pc.sort_indices(distinct).to_numpy()
+    distinct = pa.concat_arrays(values.take(pa.array(first)).chunks)
+    order = pc.sort_indices(distinct)
     rank = np.empty(len(order), np.int64)
-    rank[order] = np.arange(len(order))
-    return rank[found], [named(distinct[int(i)].as_py()) for i in order]
+    rank[order.to_numpy()] = np.arange(len(order))
+    return rank[found], distinct.take(order)
+
+
+def _of_value(distinct: pa.Array, code: int) -> str:
+    return named(distinct[int(code)].as_py())
 
 
 def named(value: object) -> str:

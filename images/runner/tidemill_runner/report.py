@@ -5,6 +5,7 @@ from html import escape
 
 import numpy as np
 
+from tidemill.pages.interval import interval
 from tidemill.stats.classification import Classified
 from tidemill.stats.estimate import Estimate
 from tidemill_runner import charts, page
@@ -29,7 +30,7 @@ def render(trained: Trained, parts: Parts, artifact: Artifact) -> str:
         page.facts("Package", {"Digest": artifact.digest, "Bytes": f"{artifact.bytes:,}"}),
         page.facts("Environment", _environment(document.image)),
     ]
-    return page.document(title, parts_of_page, (page.STYLE, sections.STYLE))
+    return page.document(title, parts_of_page, (page.STYLE, page.JUDGEMENT))
 
 
 def _summary(trained: Trained, parts: Parts) -> str:
@@ -60,7 +61,7 @@ def _metric(estimate: Estimate) -> list[str]:
         page.cell(estimate.name),
         page.cell(f"{estimate.value:.5g}", number=True),
         page.cell(f"{estimate.low:.5g} – {estimate.high:.5g}", number=True),
-        f"<td>{charts.interval(estimate.value, estimate.low, estimate.high, scale)}</td>",
+        f"<td>{interval(estimate.value, estimate.low, estimate.high, scale)}</td>",
     ]
 
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable
 from html import escape
-from pathlib import Path
 
+from tidemill.pages.interval import interval
 from tidemill.stats import catalog
 from tidemill.stats.calibration import Calibration
 from tidemill.stats.curves import Curves
 from tidemill.stats.estimate import Estimate
 from tidemill.stats.residuals import Residuals
-from tidemill_runner import charts, page, svg
+from tidemill_runner import page, svg
 from tidemill_runner.judgement import explain, fairness, slices
 from tidemill_runner.judgement.baselines import Against
 from tidemill_runner.judgement.explain import Dependence, Explained
@@ -18,7 +18,6 @@ from tidemill_runner.judgement.judge import Judged
 from tidemill_runner.judgement.plots import Frame, kind_of, scale
 from tidemill_runner.profile.groups import MIN_ROWS
 
-STYLE = Path(__file__).with_name("judgement.css")
 _NAME = 80
 MOST_FEATURES = 30
 
@@ -107,7 +106,7 @@ def _estimate(one: Estimate | None, ends: tuple[float, float]) -> list[str]:
     return [
         page.cell(number(one.value), number=True),
         page.cell(_ends(one)),
-        f"<td>{charts.interval(one.value, one.low, one.high, ends)}</td>",
+        f"<td>{interval(one.value, one.low, one.high, ends)}</td>",
     ]
 
 
@@ -346,4 +345,4 @@ def _ends(one: Estimate) -> str:
 
 def _around_zero(one: Estimate) -> str:
     most = max(abs(one.low), abs(one.high)) * 1.2 or 1.0
-    return charts.interval(one.value, one.low, one.high, (-most, most), zero=True)
+    return interval(one.value, one.low, one.high, (-most, most), zero=True)

@@ -2,7 +2,6 @@
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -141,9 +140,3 @@ def test_a_judgement_of_few_rows(workshop: Workshop) -> None:
     split = {"by": "Order", "holdout": "0.1"}
     found = judged(workshop, data, split=split, estimator=tree())
     assert found["baselines"][0]["against"][0]["baseline"]["n"] == 1
-
-
-def test_styles_are_part_of_the_package() -> None:
-    from tidemill_runner.judgement import sections
-
-    assert Path(sections.STYLE).stat().st_size < 4_000

@@ -233,11 +233,15 @@ def _differences(runs: Sequence[Run]) -> str:
     if not names:
         return ""
     rows = (
-        [page.cell(name), *(page.cell(svg.short(one.get(name, ""), 200)) for one in flat)]
+        [_code(name), *(_code(svg.short(one.get(name, ""), 200)) for one in flat)]
         for name in names[:MOST_DIFFERENCES]
     )
     heads = ["Field", *(svg.short(run.name, 30) for run in runs)]
     return "<h2>What was asked differently</h2>" + page.table(heads, rows)
+
+
+def _code(text: str) -> str:
+    return f"<td><code>{escape(text)}</code></td>"
 
 
 def _flat(value: object, path: str = "spec") -> Iterable[tuple[str, str]]:

@@ -71,6 +71,12 @@ class Asked:
                     "SpecInvalid",
                     f"spec.evaluation.{field}: the data set has no column {name!r}{near}",
                 )
+            if column.type is ColumnType.OTHER:
+                raise Failure(
+                    "SpecInvalid",
+                    f"spec.evaluation.{field}: column {name!r} is {column.type}, whose values "
+                    "cannot be told apart: name another one, or prepare it",
+                )
             found[name] = column
         moment = next((column for column in schema.columns if column.type in _MOMENTS), None)
         if moment is not None:

@@ -162,7 +162,8 @@ class _Sample:
             prepared = metric(self._metric, measured)
             if prepared is not None:
                 value = float(prepared(np.arange(rows))(np.ones((1, rows)))[0])
-                worse.append(sign * (base - value) + 0.0)  # no negative zero
+                # Neither the rounding of sums nor a negative zero.
+                worse.append(round(sign * (base - value), 12) + 0.0)
         # Shuffled values may lead a model beyond all numbers.
         finite = [one for one in worse if np.isfinite(one)]
         return (

@@ -6,6 +6,7 @@ group if rows have one: as if each answer were known by the next row. Linear is 
 regression of all features, filled in, scaled and encoded, on a bounded sample of the rows.
 """
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -86,10 +87,14 @@ def _linear(scene: Scene) -> Answers:
         raise Absent("a sample of the rows trained on has one class only")
     model = _pipeline(scene)
     try:
-        model.fit(scene.data.features[train], target)
+        # It may not have converged, or go astray: what it reaches is what is told of it.
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            model.fit(scene.data.features[train], target)
     except (ValueError, np.linalg.LinAlgError) as error:
         raise Absent(f"it cannot be fitted: {error}") from None
-    return _answers(model, scene)
+    with np.errstate(all="ignore"):
+        return _answers(model, scene)
 
 
 def _pipeline(scene: Scene) -> Pipeline:

@@ -92,6 +92,19 @@ def test_rows_of_one_entity_do_not_narrow_the_interval(workshop: Workshop) -> No
     assert "Intervals count groups, 30 of them by who, not rows." in report(workshop)
 
 
+def test_parts_of_few_entities_are_not_judged(workshop: Workshop) -> None:
+    data = repeated()
+    data["region"] = np.where(data["who"] < 33, "few", "many")
+    spec: dict[str, Any] = {
+        "split": {"by": "Order", "holdout": "0.5"},
+        "features": {"exclude": ["who", "region"]},
+        "evaluation": {"groupBy": ["who"], "slices": [{"column": "region", "minRows": 20}]},
+    }
+    (found,) = judged(workshop, data, estimator=tree(), **spec)["slices"]
+    known = {part["name"]: part["estimate"] is not None for part in found["parts"]}
+    assert known == {"few": False, "many": True}
+
+
 def _spec(changes: dict[str, Any]) -> dict[str, Any]:
     return {"task": "Classification", "target": "y", "seed": 1, **changes}
 

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from tidemill_runner import names
 from tidemill_runner.failures import Failure
 from tidemill_runner.inputs import Training
+from tidemill_runner.judgement.moment import moment_of
 from tidemill_runner.schema import Column, ColumnType, Schema
-
-_MOMENTS = (ColumnType.TIMESTAMP, ColumnType.DATE)
 
 
 @dataclass(frozen=True)
@@ -78,8 +77,7 @@ class Asked:
                     "cannot be told apart: name another one, or prepare it",
                 )
             found[name] = column
-        moment = next((column for column in schema.columns if column.type in _MOMENTS), None)
-        if moment is not None:
+        if moment := moment_of(schema.columns):
             found[moment.name] = moment
         return tuple(found.values())
 

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from tidemill_runner.judgement.moment import WHEN, moment_of
 from tidemill_runner.judgement.scene import Scene, codes_of
 from tidemill_runner.profile import leakage
 from tidemill_runner.profile.leakage import Coder, Codes
@@ -24,10 +25,10 @@ MOST_NAMED = 5
 TWICE, TWICE_ROWS = 0.01, 10
 MOST_HELD = 200_000
 ALIKE = 0.2
+IN_ORDER = 0.9
 _ANSWERS = frozenset({"target", "label", "groundtruth", "ytrue", "prediction", "predicted"})
 # What was true before may well be known.
 _BEFORE = frozenset({"lag", "prev", "previous", "last", "before", "prior", "past", "mean", "avg"})
-_MOMENTS = (ColumnType.TIMESTAMP, ColumnType.DATE)
 
 
 def warnings(scene: Scene) -> tuple[str, ...]:
@@ -162,19 +163,27 @@ def _order(scene: Scene) -> str:
     """Rows trained on that are later than rows held out; neighbours that are alike."""
     if scene.training.split.by == "Time":
         return ""
-    moment = next((c for c in scene.roles.beside if c.type in _MOMENTS), None)
-    if moment is not None and scene.data.beside is not None:
-        times = scene.data.beside.column(moment.name).cast(pa.timestamp("us", "UTC"), safe=False)
-        numbers = times.cast(pa.int64()).to_numpy().astype(np.float64)
-        first = np.nanmin(numbers[scene.parts.holdout], initial=np.inf)
-        later = float((numbers[scene.parts.train] > first).mean())
-        if later > 0.01:
-            return (
-                f"{_percent(later)} of the rows trained on are later ({moment.name!r}) than the "
-                "first one held out: in production only the past is known; use spec.split.by Time"
-            )
+    moment = moment_of(scene.roles.beside)
+    if moment is None or scene.data.beside is None:
+        return "" if scene.ordered else _neighbours(scene)
+    times = scene.data.beside.column(moment.name).cast(pa.timestamp("us", "UTC"), safe=False)
+    numbers = times.cast(pa.int64()).to_numpy().astype(np.float64)
+    if moment.name.casefold() not in WHEN and not _in_order(numbers):
         return ""
-    return "" if scene.ordered else _neighbours(scene)
+    first = np.nanmin(numbers[scene.parts.holdout], initial=np.inf)
+    later = float((numbers[scene.parts.train] > first).mean())
+    if later <= 0.01:
+        return ""
+    return (
+        f"{_percent(later)} of the rows trained on are later ({moment.name!r}) than the first one "
+        "held out: in production only the past is known; use spec.split.by Time"
+    )
+
+
+def _in_order(numbers: NDArray[np.float64]) -> bool:
+    """Whether rows follow one another in it; a date of birth does not."""
+    steps = np.diff(numbers)
+    return len(steps) > 0 and float(max((steps >= 0).mean(), (steps <= 0).mean())) >= IN_ORDER
 
 
 def _neighbours(scene: Scene) -> str:

@@ -102,6 +102,20 @@ def test_order_that_is_not_that_of_time(workshop: Workshop) -> None:
     assert "are later ('at')" in told
 
 
+def test_a_date_of_birth_is_no_time_of_rows(workshop: Workshop) -> None:
+    data = noise()
+    data["born"] = [f"19{50 + i * 37 % 50}-01-{1 + i * 11 % 28:02}" for i in range(600)]
+    assert warnings(workshop, data, features={"exclude": ["born"]}) == []
+
+
+def test_the_time_of_shuffled_rows_goes_by_its_name(workshop: Workshop) -> None:
+    data = noise()
+    data["born"] = ["1990-01-01"] * 600
+    data["ts"] = [f"2024-01-{1 + i * 11 % 28:02}" for i in range(600)]
+    (told,) = warnings(workshop, data, features={"exclude": ["born", "ts"]})
+    assert "are later ('ts')" in told
+
+
 def test_neighbours_that_are_alike(workshop: Workshop) -> None:
     (told,) = warnings(workshop, sticky())
     assert told.startswith("neighbouring rows have the same target in 9")

@@ -154,7 +154,12 @@ def _stump(known: np.ndarray, truth: np.ndarray, asked: np.ndarray) -> np.ndarra
 
 @pytest.mark.parametrize(
     ("gap", "wanted", "verdict"),
-    [(0.5, "0.1", "Failed"), (0.0, "0.2", "Successful"), (0.1, "0.12", "Inconclusive")],
+    [
+        (0.5, "0.1", "Failed"),
+        (0.0, "0.2", "Successful"),
+        (0.1, "0.12", "Inconclusive"),
+        (0.1, "0.1", "Inconclusive"),  # the value is above, the interval not wholly
+    ],
 )
 def test_the_verdict_counts_with_chance(
     workshop: Workshop, gap: float, wanted: str, verdict: str

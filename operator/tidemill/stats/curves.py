@@ -15,12 +15,14 @@ POINTS = 101
 
 @dataclass(frozen=True)
 class Curves:
-    """Points as pairs: false and true positive rates; recall and precision. `positive` is the share
-    of positive rows, which the precision of chance is."""
+    """Points as pairs: false and true positive rates; recall and precision, and its average.
+
+    `positive` is the share of positive rows, which the precision of chance is.
+    """
 
     roc: tuple[tuple[float, float], ...]
-    precision_recall: tuple[tuple[float, float], ...]
-    average_precision: float
+    precision: tuple[tuple[float, float], ...]
+    average: float
     positive: float
 
 

@@ -27,8 +27,10 @@ class Part:
 
 @dataclass(frozen=True)
 class Residuals:
-    """Of predicted − true: mean with interval, quantiles (`SHARES`), bars from the first to the
-    last quantile, and quantiles by predicted value."""
+    """Of predicted less true: mean with interval, quantiles (`SHARES`), bars, and by prediction.
+
+    Bars go from the first to the last of the quantiles.
+    """
 
     bias: Estimate
     quantiles: tuple[float, ...]

@@ -19,15 +19,15 @@ def test_curves_equal_scikit_learn(n: int, decimals: int) -> None:
     scores = (rng.normal(size=n) + positive).round(decimals)
     found = curves(scores, positive)
     assert found is not None
-    assert found.average_precision == pytest.approx(average_precision_score(positive, scores))
+    assert found.average == pytest.approx(average_precision_score(positive, scores))
     across, up = zip(*found.roc, strict=True)
     assert auc(across, up) == pytest.approx(roc_auc_score(positive, scores), abs=0.01)
     whole = roc_curve(positive, scores, drop_intermediate=False)
     assert set(zip(np.round(whole[0], 5), np.round(whole[1], 5), strict=True)) >= set(found.roc)
     assert (found.roc[0], found.roc[-1]) == ((0.0, 0.0), (1.0, 1.0))
     assert len(found.roc) <= POINTS + 2
-    assert len(found.precision_recall) <= POINTS + 2
-    assert found.precision_recall[-1][0] == 1
+    assert len(found.precision) <= POINTS + 2
+    assert found.precision[-1][0] == 1
 
 
 @pytest.mark.parametrize("positive", [True, False])

@@ -20,8 +20,10 @@ BETTER, WORSE, INCONCLUSIVE = "Better", "Worse", "Inconclusive"
 
 @dataclass(frozen=True)
 class Against:
-    """A metric of a baseline, the model's less it with its paired interval, and what that says of
-    the model."""
+    """A metric of a baseline, and the model's less it with its paired interval.
+
+    `verdict` is what that says of the model.
+    """
 
     metric: str
     baseline: Estimate

@@ -91,10 +91,10 @@ def _slice(one: slices.Parts, whole: Estimate) -> str:
         for part in one.parts
     )
     left = []
-    if one.too_few:
-        left.append(f"{one.too_few:,} rows are in parts too small to judge")
-    if one.left_out:
-        left.append(f"{one.left_out:,} rows are beyond the {slices.MOST_VALUES} largest parts")
+    if one.small:
+        left.append(f"{one.small:,} rows are in parts too small to judge")
+    if one.rest:
+        left.append(f"{one.rest:,} rows are beyond the {slices.MOST_VALUES} largest parts")
     note = f"<p>{'; '.join(left)}.</p>" if left else ""
     heads = (svg.short(one.column, _NAME), "#Rows", f"#{one.metric}", "95 % interval", "", "")
     return page.table(heads, rows) + note
@@ -207,9 +207,9 @@ def _curves(found: Curves) -> list[str]:
         ),
         figure(
             recall.draw(
-                recall.line([(0, share), (1, share)], "dash"), recall.line(found.precision_recall)
+                recall.line([(0, share), (1, share)], "dash"), recall.line(found.precision)
             ),
-            f"Average precision {number(found.average_precision)}; by chance {number(share)}.",
+            f"Average precision {number(found.average)}; by chance {number(share)}.",
         ),
     ]
 

@@ -55,8 +55,8 @@ class Parts:
     column: str
     metric: str
     parts: tuple[Part, ...]
-    too_few: int
-    left_out: int
+    small: int
+    rest: int
 
 
 def measure(scene: Scene) -> tuple[Parts, ...]:
@@ -84,9 +84,9 @@ def _cut(scene: Scene, wanted: Slice) -> tuple[list[tuple[str, Mask]], int, int]
     order = np.argsort(-counts, kind="stable")
     large = [code for code in order if counts[code] >= wanted.min_rows]
     kept = sorted(large[:MOST_VALUES])
-    left_out = int(counts[large[MOST_VALUES:]].sum())
-    too_few = int(counts.sum()) - int(counts[large].sum())
-    return [(name(code), codes == code) for code in kept], too_few, left_out
+    rest = int(counts[large[MOST_VALUES:]].sum())
+    small = int(counts.sum()) - int(counts[large].sum())
+    return [(name(code), codes == code) for code in kept], small, rest
 
 
 def by_value(values: pa.ChunkedArray) -> tuple[NDArray[np.int64], pa.Array]:
@@ -138,10 +138,10 @@ def _judged(
     cut: tuple[list[tuple[str, Mask]], int, int],
     confidence: float,
 ) -> Parts:
-    masks, too_few, left_out = cut
+    masks, small, rest = cut
     whole = scene.evaluation.metrics[0]
     parts = tuple(_part(scene, name, mask, confidence) for name, mask in masks)
-    return Parts(column, whole.name, parts, too_few, left_out)
+    return Parts(column, whole.name, parts, small, rest)
 
 
 def _part(scene: Scene, name: str, mask: Mask, confidence: float) -> Part:

@@ -39,7 +39,7 @@ def test_a_bad_part_is_found_and_others_are_not(workshop: Workshop) -> None:
     assert list(parts) == ["east", "north", "west"]
     assert [part["worse"] for part in parts.values()] == [False, False, True]
     assert parts["west"]["estimate"]["high"] < 0.7
-    assert 0 < found["too_few"] < 30
+    assert 0 < found["small"] < 30
     assert "accuracy is worse than overall where region is west" in report(workshop)
     assert "rows are in parts too small to judge" in report(workshop)
 
@@ -58,7 +58,7 @@ def test_of_many_values_the_most_frequent_are_judged(workshop: Workshop) -> None
     evaluation = {"slices": [{"column": "who", "minRows": 20}]}
     (found,) = judged(workshop, data, evaluation=evaluation, **spec)["slices"]
     assert len(found["parts"]) == 20
-    assert found["left_out"] > 0
+    assert found["rest"] > 0
 
 
 def test_missing_values_are_a_part(workshop: Workshop) -> None:

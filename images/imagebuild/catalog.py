@@ -63,6 +63,7 @@ IMAGES = (
         (
             "images/runner/requirements.lock",
             "images/runner/tidemill_runner/**/*",
+            "operator/tidemill/pages/*",
             *SHARED_CODE,
         ),
         about=40,

@@ -178,6 +178,18 @@ def test_client_that_posts_without_validation_is_warned_by_name(
         ),
         pytest.param(
             "TrainingRun",
+            {"evaluation.baselines": ["Best"]},
+            'spec.evaluation.baselines[0]: Unsupported value: "Best"',
+            id="baseline",
+        ),
+        pytest.param(
+            "TrainingRun",
+            {"evaluation.slices": [{"column": "day", "minRows": 19}]},
+            "spec.evaluation.slices[0].minRows: Invalid value",
+            id="slices of few rows",
+        ),
+        pytest.param(
+            "TrainingRun",
             {"template.resources.limits.memory": "2 GB"},
             "spec.template.resources.limits.memory: Invalid value",
             id="quantity",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.apiserver import dataset_rules, training_rules
+from tests.apiserver import dataset_rules, evaluation_rules, training_rules
 from tests.apiserver.crd_objects import DIGEST, PLURALS, minimal
 from tests.apiserver.kubectl import Kubectl, RefusedError
 
@@ -23,6 +23,7 @@ PAIR = "uri and digest are set together"
 RULES = [
     *dataset_rules.RULES,
     *training_rules.RULES,
+    *evaluation_rules.RULES,
     pytest.param(
         "TrainingRun",
         {"split": {"by": "Time", "column": "day"}},
@@ -115,7 +116,7 @@ FULL: dict[str, Any] = {
     "join": {"timestamp": "at", "tables": [{"dataset": {"name": "f"}, "columns": ["a", "b"]}]},
     "features": {"exclude": ["date"]},
     "split": {"holdout": "0.8", "by": "Order"},
-    "evaluation": {"metrics": ["accuracy"]},
+    "evaluation": {"metrics": ["accuracy"], **evaluation_rules.FULL},
     "template": {"resources": {"limits": {"memory": "1Gi"}}},
     "retry": {"limit": 2, "growMemory": "4Gi"},
 }
@@ -143,7 +144,11 @@ CHANGES: dict[str, list[dict[str, Any]]] = {
         {f"{PARAMS}.deep": {"er": [1]}},
         {PARAMS: None},
     ],
-    "evaluation": [{"evaluation.metrics": ["accuracy", "log_loss"]}, {"evaluation": None}],
+    "evaluation": [
+        {"evaluation.metrics": ["accuracy", "log_loss"]},
+        *evaluation_rules.CHANGES,
+        {"evaluation": None},
+    ],
     "template": [{"template.resources.limits.memory": "2Gi"}, {"template": None}],
     "deadline": [{"deadline": "2h"}],
     "cache": [{"cache": "Refresh"}],

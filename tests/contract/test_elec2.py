@@ -75,6 +75,10 @@ def test_elec2_is_versioned_and_learnt(
     metrics = {metric["name"]: metric for metric in trained.result["metrics"]}
     assert metrics["error_rate"]["value"] == pytest.approx(0.265, abs=0.01)
     assert metrics["error_rate"]["low"] < metrics["error_rate"]["value"]
+    baselines = {one["name"]: one["against"][0] for one in trained.result["judgement"]["baselines"]}
+    # Published: the last value is right in 85.3 % of all rows.
+    assert baselines["LastValue"]["baseline"]["value"] == pytest.approx(0.147, abs=0.01)
+    assert baselines["LastValue"]["verdict"] == "Worse"
     assert trained.result["rows"] == {"train": 9_062, "holdout": 36_250}
     assert_answers_as_a_plain_script(workbench, trained.result, elec2)
 

@@ -43,6 +43,8 @@ def test_the_sample_errs_as_published_and_answers_as_scikit_learn(
     error = next(m for m in run["metrics"] if m["name"] == "error_rate")
     assert float(error["value"]) == pytest.approx(0.265, abs=0.01)
     assert float(error["low"]) < 0.265 < float(error["high"]) + 0.01
+    last = next(b for b in run["judgement"]["baselines"] if b["name"] == "LastValue")
+    assert (last["verdict"], round(float(last["value"]), 2)) == ("Worse", 0.14)
     world.wait_ready("ModelDeployment", "elec2")
 
     names, data = read(elec2)

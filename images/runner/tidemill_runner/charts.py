@@ -56,22 +56,6 @@ def residuals(truth: NDArray[np.float64], predicted: NDArray[np.float64]) -> str
     return "".join(parts) + "</svg>"
 
 
-def interval(value: float, low: float, high: float, scale: tuple[float, float]) -> str:
-    """A value and its interval on a scale."""
-    start, end = scale
-    span = (end - start) or 1.0
-
-    def place(number: float) -> float:
-        return 4 + (min(max(number, start), end) - start) / span * 152
-
-    return (
-        '<svg width="160" height="16" viewBox="0 0 160 16" aria-hidden="true">'
-        f'<path class="axis" d="M4 8H156"/>'
-        f'<path class="range" d="M{place(low):.1f} 8H{place(high):.1f}"/>'
-        f'<circle class="cell" cx="{place(value):.1f}" cy="8" r="4"/></svg>'
-    )
-
-
 def _cell(row: int, column: int, count: int, total: float) -> str:
     x, y = _MARGIN + column * _CELL, _MARGIN + row * _CELL
     box = (

@@ -17,17 +17,22 @@ _ORDERED = (ColumnType.INTEGER, ColumnType.FLOAT, ColumnType.DATE, ColumnType.TI
 
 @dataclass(frozen=True)
 class Roles:
-    """The target, the features in the order of the files, the column that says when, if any."""
+    """The target, the features in the order of the files, the column that says when, if any.
+
+    `beside` are the columns that only the judgement looks at.
+    """
 
     target: Column
     features: tuple[Column, ...]
     time: Column | None
+    beside: tuple[Column, ...] = ()
 
     @property
     def needed(self) -> list[str]:
         """The columns to read, each once."""
         extra = [self.time] if self.time else []
-        return list(dict.fromkeys(c.name for c in (*self.features, self.target, *extra)))
+        columns = (*self.features, self.target, *extra, *self.beside)
+        return list(dict.fromkeys(c.name for c in columns))
 
     @property
     def has_text(self) -> bool:

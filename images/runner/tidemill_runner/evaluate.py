@@ -84,12 +84,7 @@ def evaluate(
     seed: int,
 ) -> Evaluation:
     """Measure; raises Failure where an error is too large for a number."""
-    classes: tuple[Any, ...] = ()
-    rows: Classified | Regressed
-    if hasattr(pipeline, "classes_"):
-        rows, classes = _classified(pipeline.classes_, answers, target)
-    else:
-        rows = Regressed(target.astype(np.float64), answers.predicted.astype(np.float64))
+    rows, classes = judged(pipeline, answers, target)
     with np.errstate(over="ignore", invalid="ignore"):
         measured = catalog.measure(metrics, rows, seed)
     for estimate in measured.estimates:
@@ -98,26 +93,49 @@ def evaluate(
     return Evaluation(rows, classes, measured.estimates, measured.absent)
 
 
+def judged(
+    pipeline: Pipeline, answers: Answers, target: NDArray[Any]
+) -> tuple[Classified | Regressed, tuple[Any, ...]]:
+    """Answers beside what was true; and the classes that the codes stand for."""
+    if hasattr(pipeline, "classes_"):
+        return _classified(pipeline.classes_, answers, target)
+    return Regressed(target.astype(np.float64), answers.predicted.astype(np.float64)), ()
+
+
 def _classified(
     known: NDArray[Any], answers: Answers, target: NDArray[Any]
 ) -> tuple[Classified, tuple[Any, ...]]:
-    new = sorted(set(target.tolist()) - set(known.tolist()))
+    new = sorted(set(distinct(target)) - set(known.tolist()))
     codes = {label: code for code, label in enumerate([*known.tolist(), *new])}
     probabilities = None
     if answers.probabilities is not None:
         probabilities = np.zeros((len(target), len(codes)))
         probabilities[:, : len(known)] = answers.probabilities
     rows = Classified(
-        truth=_encode(target, codes),
-        predicted=_encode(answers.predicted, codes),
+        truth=encode(target, codes),
+        predicted=encode(answers.predicted, codes),
         probabilities=probabilities,
         classes=len(codes),
     )
     return rows, tuple(codes)
 
 
-def _encode(labels: NDArray[Any], codes: dict[Any, int]) -> NDArray[np.int64]:
-    return np.fromiter((codes[label] for label in labels.tolist()), np.int64, len(labels))
+def distinct(labels: NDArray[Any]) -> list[Any]:
+    """The labels that there are, each once."""
+    if labels.dtype.kind in "biu":
+        found: list[Any] = np.unique(labels).tolist()
+        return found
+    return list(set(labels.tolist()))
+
+
+def encode(labels: NDArray[Any], codes: dict[Any, int]) -> NDArray[np.int64]:
+    """Labels as the codes of their classes; each of them has one."""
+    if labels.dtype.kind not in "biu":
+        return np.fromiter((codes[label] for label in labels.tolist()), np.int64, len(labels))
+    known = np.array(list(codes), dtype=labels.dtype)
+    order = np.argsort(known)
+    found: NDArray[np.int64] = order[np.searchsorted(known[order], labels)]
+    return found
 
 
 def _check_finite(values: NDArray[np.float64], pipeline: Pipeline) -> None:

@@ -178,6 +178,7 @@ class Training:
     seed: int
     steps: tuple[Step, ...]
     metrics: tuple[str, ...]
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -378,4 +379,5 @@ def _training(spec: Mapping[str, Any]) -> Training:
             for step in spec["estimator"]["sklearn"]["steps"]
         ),
         metrics=tuple((spec.get("evaluation") or {}).get("metrics") or ()),
+        evaluation=spec.get("evaluation") or {},
     )

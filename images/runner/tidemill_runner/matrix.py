@@ -24,11 +24,15 @@ MAX_FLOAT_CLASSES = 100
 
 @dataclass(frozen=True)
 class Data:
-    """What is learnt from: features, target, and the value of the time column, if one splits."""
+    """What is learnt from: features, target, and the value of the time column, if one splits.
+
+    `beside` are the columns that only the judgement looks at, as they were delivered.
+    """
 
     features: NDArray[Any]
     target: NDArray[Any]
     time: NDArray[np.int64] | NDArray[np.float64] | None
+    beside: pa.Table | None = None
 
     @property
     def n(self) -> int:
@@ -38,7 +42,8 @@ class Data:
 def build(rows: Rows, roles: Roles, training: Training) -> Data:
     """Raises Failure for values that cannot be learnt, naming column, object and row."""
     time = _time(rows, roles.time) if roles.time else None
-    return Data(_features(rows, roles), _target(rows, roles.target, training), time)
+    beside = rows.table.select([column.name for column in roles.beside])
+    return Data(_features(rows, roles), _target(rows, roles.target, training), time, beside)
 
 
 def _features(rows: Rows, roles: Roles) -> NDArray[Any]:

@@ -4,7 +4,6 @@ Its digest follows from model, data and environment alone: no time, no name of a
 manifest goes last and only once, so a package is either whole or not there.
 """
 
-import json
 import platform
 import zipfile
 from dataclasses import asdict, dataclass
@@ -22,13 +21,14 @@ from skops.io.exceptions import UnsupportedTypeException
 
 from tidemill.store import digests, package, trusted
 from tidemill.store.errors import PackageError
-from tidemill_runner import canonical
+from tidemill_runner import canonical, card
 from tidemill_runner.columns import Roles
 from tidemill_runner.evaluate import Evaluation
 from tidemill_runner.failures import Failure
 from tidemill_runner.fit import name_of
 from tidemill_runner.inputs import TrainInput
 from tidemill_runner.joined import Chosen
+from tidemill_runner.judgement.judge import Judged
 from tidemill_runner.schema import Column, ColumnType
 from tidemill_runner.storage import Storage
 
@@ -55,6 +55,7 @@ class Trained:
     features: NDArray[Any]
     target: NDArray[Any]
     joined: tuple[Chosen, ...] = ()
+    judged: Judged | None = None
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,13 @@ def write(trained: Trained, directory: Path) -> tuple[bytes, str]:
     for name, content in {
         "signature.json": signature(trained),
         "environment.json": environment(trained.document.image),
-        "metrics.json": _metrics(trained.evaluation),
+        "metrics.json": _metrics(trained),
         "lineage.json": _lineage(trained),
     }.items():
         (directory / name).write_bytes(digests.canonical_json(content))
-    (directory / "card.md").write_text(_card(trained), encoding="utf-8")
+    told = card.content(trained)
+    (directory / "card.json").write_bytes(digests.canonical_json(told))
+    (directory / "card.md").write_text(card.markdown(told), encoding="utf-8")
     return package.build_manifest(directory)
 
 
@@ -179,10 +182,12 @@ def _output_type(classes: NDArray[Any] | None) -> str:
     return {"i": "INT64", "b": "BOOL"}.get(classes.dtype.kind, "BYTES")
 
 
-def _metrics(evaluation: Evaluation) -> dict[str, Any]:
+def _metrics(trained: Trained) -> dict[str, Any]:
+    evaluation, judged = trained.evaluation, trained.judged
     return {
         "metrics": [asdict(estimate) for estimate in evaluation.metrics],
         "absent": list(evaluation.absent),
+        "judgement": judged.kept() if judged else None,
     }
 
 
@@ -207,31 +212,3 @@ def _lineage(trained: Trained) -> dict[str, Any]:
         ],
         "image": document.image,
     }
-
-
-def _card(trained: Trained) -> str:
-    document, evaluation = trained.document, trained.evaluation
-    lines = [
-        f"# {name_of(trained.pipeline)} for {document.training.target}",
-        "",
-        f"{document.training.task} on {len(trained.roles.features)} features.",
-        f"Data set {document.dataset.name}, version {document.dataset.version}.",
-        *(
-            f"Joined as known at each row's time: Data set {one.table.dataset.name}, "
-            f"version {one.table.dataset.version}: {', '.join(one.columns)}."
-            for one in trained.joined
-        ),
-        "",
-        f"Measured on {len(trained.target)} rows held out ({document.training.split.by});",
-        "intervals are of 95 % confidence.",
-        "",
-        "| metric | value | low | high |",
-        "|---|---|---|---|",
-        *(f"| {m.name} | {m.value:.6g} | {m.low:.6g} | {m.high:.6g} |" for m in evaluation.metrics),
-        "",
-        "Steps:",
-        "",
-        *(f"- `{s.class_path}` {json.dumps(dict(s.params))}" for s in document.training.steps),
-        "",
-    ]
-    return "\n".join(lines)

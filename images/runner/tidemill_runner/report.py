@@ -5,29 +5,32 @@ from html import escape
 
 import numpy as np
 
+from tidemill.pages.interval import interval
 from tidemill.stats.classification import Classified
 from tidemill.stats.estimate import Estimate
 from tidemill_runner import charts, page
+from tidemill_runner.judgement import sections
 from tidemill_runner.package import Artifact, Trained, environment
 from tidemill_runner.split import Parts
-
-_UNIT_SCALE = {"accuracy", "error_rate", "balanced_accuracy", "f1_macro", "roc_auc"}
 
 
 def render(trained: Trained, parts: Parts, artifact: Artifact) -> str:
     document = trained.document
     title = f"{document.identity.namespace}/{document.identity.name}"
-    sections = [
+    judged = trained.judged
+    parts_of_page = [
         f"<h1>{escape(title)}</h1>",
         f"<p>{escape(_summary(trained, parts))}</p>",
+        sections.summary(judged) if judged else "",
         _metrics(trained),
+        *_judged(trained),
         _picture(trained),
         page.facts("Data", _data(trained, parts)),
         page.facts("Estimator", _estimator(trained)),
         page.facts("Package", {"Digest": artifact.digest, "Bytes": f"{artifact.bytes:,}"}),
         page.facts("Environment", _environment(document.image)),
     ]
-    return page.document(title, sections)
+    return page.document(title, parts_of_page, (page.STYLE, page.JUDGEMENT))
 
 
 def _summary(trained: Trained, parts: Parts) -> str:
@@ -39,31 +42,42 @@ def _summary(trained: Trained, parts: Parts) -> str:
 
 
 def _metrics(trained: Trained) -> str:
-    rows = "".join(_metric(estimate) for estimate in trained.evaluation.metrics)
-    absent = "".join(
-        f'<tr><td>{escape(name)}</td><td class="n" colspan="2">not defined on these rows</td>'
-        "<td></td></tr>"
-        for name in trained.evaluation.absent
-    )
-    return (
-        "<h2>Metrics</h2><table><thead><tr><th>Metric</th>"
-        '<th class="n">Value</th><th class="n">95 % interval</th><th></th></tr></thead>'
-        f"<tbody>{rows}{absent}</tbody></table>"
-    )
+    rows = [_metric(estimate) for estimate in trained.evaluation.metrics]
+    for name in trained.evaluation.absent:
+        undefined = page.cell("not defined on these rows", number=True)
+        rows.append([page.cell(name), undefined, "<td></td>", "<td></td>"])
+    groups = trained.judged.groups if trained.judged else None
+    words = "Intervals count rows."
+    if groups is not None:
+        named = ", ".join(groups.columns)
+        words = f"Intervals count groups, {groups.count:,} of them by {named}, not rows."
+    table = page.table(("Metric", "#Value", "#95 % interval", ""), rows)
+    return f"<h2>Metrics</h2><p>{escape(words)}</p>{table}"
 
 
-def _metric(estimate: Estimate) -> str:
-    width = estimate.high - estimate.low
-    scale = (
-        (0.0, 1.0)
-        if estimate.name in _UNIT_SCALE
-        else (estimate.low - width, estimate.high + width)
-    )
-    picture = charts.interval(estimate.value, estimate.low, estimate.high, scale)
-    return (
-        f'<tr><td>{escape(estimate.name)}</td><td class="n">{estimate.value:.5g}</td>'
-        f'<td class="n">{estimate.low:.5g} – {estimate.high:.5g}</td><td>{picture}</td></tr>'
-    )
+def _metric(estimate: Estimate) -> list[str]:
+    scale = sections.shares_scale(estimate)
+    return [
+        page.cell(estimate.name),
+        page.cell(f"{estimate.value:.5g}", number=True),
+        page.cell(f"{estimate.low:.5g} – {estimate.high:.5g}", number=True),
+        f"<td>{interval(estimate.value, estimate.low, estimate.high, scale)}</td>",
+    ]
+
+
+def _judged(trained: Trained) -> list[str]:
+    judged, evaluation = trained.judged, trained.evaluation
+    if judged is None:
+        return []
+    first = next(iter(evaluation.metrics), None)
+    return [
+        sections.baselines(judged),
+        sections.parts(judged, first),
+        sections.fair(judged),
+        sections.probabilities(judged, binary=len(evaluation.classes) == 2),
+        sections.errors(judged),
+        sections.explained(judged),
+    ]
 
 
 def _picture(trained: Trained) -> str:
@@ -81,7 +95,7 @@ def _picture(trained: Trained) -> str:
 
 
 def _figure(title: str, picture: str, caption: str) -> str:
-    return f"<h2>{title}</h2><figure>{picture}<figcaption>{escape(caption)}</figcaption></figure>"
+    return f"<h2>{title}</h2>{sections.figure(picture, caption)}"
 
 
 def _data(trained: Trained, parts: Parts) -> dict[str, str]:

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,10 @@ from tidemill_runner.failures import Failure
 from tidemill_runner.fit import explained, fit, name_of
 from tidemill_runner.inputs import TrainInput
 from tidemill_runner.joined import Joined
+from tidemill_runner.judgement import fairness, grouped
+from tidemill_runner.judgement.asked import Asked
+from tidemill_runner.judgement.judge import judge
+from tidemill_runner.judgement.scene import Scene
 from tidemill_runner.matrix import Data
 from tidemill_runner.package import Artifact, Trained
 from tidemill_runner.progress import Progress
@@ -67,12 +71,16 @@ class Train:
         training = self.document.training
         pipeline = estimators.build(training)
         metrics = choose(training, pipeline)
+        asked = Asked.of(training)
         with self.watch.measure("load"):
             version = Version(self.store, self.document.dataset)
             joined = self._joined(version)
-            roles = columns.assign(training, joined.schema if joined else version.schema)
+            schema = joined.schema if joined else version.schema
+            roles = replace(columns.assign(training, schema), beside=asked.columns(schema))
             data = self._load(version, roles, joined)
             parts = split.divide(data.n, training.split, data.time, training.seed)
+            fairness.check(asked, data.target)
+            grouped.check(training, data, parts)
         with self.watch.measure("fit"):
             self._fit(pipeline, data, parts, roles)
         with self.watch.measure("evaluate"):
@@ -83,10 +91,15 @@ class Train:
             evaluation = evaluate(pipeline, answers, held[1], metrics, training.seed)
             for first in evaluation.metrics[:1]:
                 self.progress.measured(first.name, first.value)
+            scene = Scene(training, asked, roles, pipeline, data, parts, evaluation)
+            evaluation = grouped.regrouped(scene)
             for estimate in evaluation.metrics:
                 log.info("%s = %.6g (%.6g to %.6g)", *list(asdict(estimate).values())[:4])
+        with self.watch.measure("judge"):
+            self.progress.report(80, "judging")
+            judged = judge(replace(scene, evaluation=evaluation))
         tables = joined.chosen if joined else ()
-        trained = Trained(self.document, roles, pipeline, evaluation, *held, tables)
+        trained = Trained(self.document, roles, pipeline, evaluation, *held, tables, judged)
         with self.watch.measure("upload"):
             artifact = self._upload(trained, parts)
         return self._result(trained, parts, artifact)
@@ -151,6 +164,7 @@ class Train:
             **({"join": joined} if joined else {}),
             "metrics": [asdict(estimate) for estimate in evaluation.metrics],
             "absentMetrics": list(evaluation.absent),
+            "judgement": asdict(trained.judged) if trained.judged else None,
             "rows": {"train": len(parts.train), "holdout": len(parts.holdout)},
             "features": [column.name for column in trained.roles.features],
             "artifact": {

@@ -25,6 +25,10 @@ REGRESSION: dict[str, Callable[[Regressed, int], Estimate | None]] = {
     "mae": regression.mae,
     "r2": regression.r2,
 }
+# Of all others the less is the better.
+MORE_IS_BETTER = frozenset({"accuracy", "balanced_accuracy", "f1_macro", "roc_auc", "r2"})
+# From 0 to 1 whatever the rows are.
+SHARES = frozenset({"accuracy", "error_rate", "balanced_accuracy", "f1_macro", "roc_auc"})
 NEED_PROBABILITIES = frozenset({"log_loss", "brier_score", "roc_auc"})
 DEFAULTS = {
     "Classification": ("accuracy", "error_rate", "log_loss", "roc_auc"),

@@ -33,7 +33,7 @@ class Classified:
 
     @property
     def present(self) -> Codes:
-        return np.unique(self.truth)
+        return np.flatnonzero(np.bincount(self.truth))
 
     def table(self) -> NDArray[np.int64]:
         """The confusion matrix: rows are true classes, columns predicted ones."""
@@ -62,7 +62,7 @@ def balanced_accuracy(rows: Classified, seed: int) -> Estimate | None:
     def recall(tables: Floats) -> Floats:
         totals = tables.sum(axis=2)[:, present]
         right = np.diagonal(tables, axis1=1, axis2=2)[:, present]
-        return _mean_of_defined(right, totals)
+        return mean_of_defined(right, totals)
 
     return _from_table("balanced_accuracy", recall, rows, seed)
 
@@ -74,18 +74,24 @@ def f1_macro(rows: Classified, seed: int) -> Estimate:
     def score(tables: Floats) -> Floats:
         both = (tables.sum(axis=1) + tables.sum(axis=2))[:, used]
         right = np.diagonal(tables, axis1=1, axis2=2)[:, used]
-        return _mean_of_defined(2 * right, both)
+        return mean_of_defined(2 * right, both)
 
     return _from_table("f1_macro", score, rows, seed)
 
 
 def log_loss(rows: Classified, seed: int) -> Estimate | None:
     """Mean negative logarithm of the probability given to what was true."""
+    losses = log_losses(rows)
+    return None if losses is None else _mean("log_loss", losses, seed)
+
+
+def log_losses(rows: Classified) -> Floats | None:
+    """The loss of each row."""
     if rows.probabilities is None:
         return None
     given = rows.probabilities[np.arange(rows.n), rows.truth]
-    losses = -np.log(np.clip(given, _EPSILON, 1 - _EPSILON))
-    return _mean("log_loss", losses, seed)
+    losses: Floats = -np.log(np.clip(given, _EPSILON, 1 - _EPSILON))
+    return losses
 
 
 def brier_score(rows: Classified, seed: int) -> Estimate | None:
@@ -93,10 +99,16 @@ def brier_score(rows: Classified, seed: int) -> Estimate | None:
 
     For two classes that of the second class alone (0…1), for more the sum over classes (0…2).
     """
+    squares = brier_squares(rows)
+    return None if squares is None else _mean("brier_score", squares, seed)
+
+
+def brier_squares(rows: Classified) -> Floats | None:
+    """The squared distance of each row."""
     if rows.probabilities is None:
         return None
-    squares = ((rows.probabilities - np.eye(rows.classes)[rows.truth]) ** 2).sum(axis=1)
-    return _mean("brier_score", squares / 2 if rows.classes == 2 else squares, seed)
+    squares: Floats = ((rows.probabilities - np.eye(rows.classes)[rows.truth]) ** 2).sum(axis=1)
+    return squares / 2 if rows.classes == 2 else squares
 
 
 def roc_auc(rows: Classified, seed: int) -> Estimate | None:
@@ -111,7 +123,7 @@ def roc_auc(rows: Classified, seed: int) -> Estimate | None:
 
     def prepare(chosen: NDArray[np.intp]) -> Statistic:
         truth = rows.truth[chosen]
-        parts = [_ranked(probabilities[chosen, code], truth == code) for code in targets]
+        parts = [ranked(probabilities[chosen, code], truth == code) for code in targets]
 
         def score(counts: Floats) -> Floats:
             means: Floats = np.mean([part(counts) for part in parts], axis=0)
@@ -122,8 +134,8 @@ def roc_auc(rows: Classified, seed: int) -> Estimate | None:
     return _bounded("roc_auc", prepare, rows.n, seed)
 
 
-def _ranked(scores: Floats, positive: NDArray[np.bool_]) -> Statistic:
-    """The Mann-Whitney statistic of weighted rows; equal scores count half."""
+def ranked(scores: Floats, positive: NDArray[np.bool_]) -> Statistic:
+    """The Mann-Whitney statistic of rows that count so and so often; equal scores count half."""
     order = np.argsort(scores, kind="stable")
     ordered = scores[order]
     starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
@@ -176,7 +188,8 @@ def _bounded(
     return Estimate(name, value, max(0.0, ends[0]), min(high, ends[1]), n)
 
 
-def _mean_of_defined(parts: Floats, wholes: Floats) -> Floats:
+def mean_of_defined(parts: Floats, wholes: Floats) -> Floats:
+    """Mean of shares, per replicate, over those whose whole is not empty."""
     shares = np.divide(parts, wholes, out=np.full(parts.shape, np.nan), where=wholes > 0)
     defined = ~np.isnan(shares)
     means: Floats = np.where(defined, shares, 0).sum(axis=1) / np.maximum(defined.sum(axis=1), 1)

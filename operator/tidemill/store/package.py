@@ -36,6 +36,7 @@ ALLOWED_FILES = REQUIRED_FILES | {
     "holdout.parquet",
     "metrics.json",
     "card.md",
+    "card.json",
     "lineage.json",
 }
 MAX_MODEL_BYTES = 8 * 1024**3

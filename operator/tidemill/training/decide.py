@@ -34,7 +34,7 @@ from tidemill.children.pods import Diagnosis
 from tidemill.jobs.progress import Report, format_eta
 from tidemill.jobs.view import POD_CHECK_AFTER, JobView, Phase, parse_time
 from tidemill.store.digests import canonical_json
-from tidemill.training import attempts
+from tidemill.training import attempts, judgement
 from tidemill.training.observed import DatasetFacts, Observed
 
 VERSION_ANNOTATION = "tidemill.dev/dataset-version"
@@ -299,6 +299,7 @@ def _with_result(status: TrainingRunStatus, result: Mapping[str, Any]) -> Traini
         update={
             "metrics": metrics,
             "score": f"{metrics[0].name}={short_number(metrics[0].value)}" if metrics else None,
+            "judgement": judgement.summary(result.get("judgement")),
             "artifact": Artifact.model_validate(result["artifact"]),
             "report": result.get("report"),
             "progress": RunProgress(percent=100, message="done"),
@@ -346,7 +347,9 @@ def end_of(status: TrainingRunStatus) -> Verdict:
     score = f", {status.score}" if status.score else ""
     source = status.cached_from
     taken = f": of TrainingRun {source.name}, which had the same inputs" if source else ""
-    return ready(f"{version}{score}{taken}", Reason.SUCCEEDED)
+    doubts = judgement.words(status.judgement)
+    told = f"{version}{score}{taken}{'; ' if doubts else ''}{doubts}"
+    return ready(told, Reason.SUCCEEDED)
 
 
 def _metric(entry: Mapping[str, Any]) -> MetricValue:

@@ -75,6 +75,7 @@ def test_no_secret_stands_in_a_file() -> None:
         "samples/features",
         "samples/features-online",
         "samples/record",
+        "samples/judgement",
     )
     assert [b["metadata"]["name"] for b in objects(*folders) if b["kind"] == "Secret"] == []
 

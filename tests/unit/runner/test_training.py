@@ -44,7 +44,7 @@ def test_the_package_is_whole_and_says_where_it_comes_from(workshop: Workshop) -
     folder = unpack(workshop, result)
     assert {path.name for path in folder.iterdir()} == {
         *("model.skops", "signature.json", "environment.json", "metrics.json", "lineage.json"),
-        *("card.md", "holdout.parquet", "manifest.json"),
+        *("card.md", "card.json", "holdout.parquet", "manifest.json"),
     }
     signature = json.loads((folder / "signature.json").read_bytes())
     assert signature == {
@@ -245,4 +245,6 @@ def test_a_regression_report_shows_the_predictions(workshop: Workshop) -> None:
 
 
 def test_times_are_told_for_every_part(workshop: Workshop) -> None:
-    assert set(workshop.learn(rows())["seconds"]) == {"load", "fit", "evaluate", "upload"}
+    assert set(workshop.learn(rows())["seconds"]) == {
+        *("load", "fit", "evaluate", "judge", "upload")
+    }

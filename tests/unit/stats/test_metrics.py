@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from tidemill.api.v1alpha1.training_run import Metric
+from tidemill.api.v1alpha1.evaluation import Metric
 from tidemill.stats import catalog
 from tidemill.stats.classification import Classified
 from tidemill.stats.estimate import Estimate

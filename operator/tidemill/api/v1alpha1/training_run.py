@@ -6,7 +6,9 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import ConfigDict, Field
 
 from tidemill.api.v1alpha1.dataset_reference import DatasetReference
+from tidemill.api.v1alpha1.evaluation import NEEDS_CLASSES, Evaluation
 from tidemill.api.v1alpha1.join import MAX_TABLES, Join, JoinedVersion
+from tidemill.api.v1alpha1.judgement import Judgement
 from tidemill.api.v1alpha1.meta import CommonStatus
 from tidemill.api.v1alpha1.retry import Attempt, Retry
 from tidemill.api.v1alpha1.run_cache import Cache, CachedFrom
@@ -24,18 +26,6 @@ from tidemill.api.v1alpha1.types import (
 MAX_LOG_LINES = 20
 
 Task = Literal["Classification", "Regression"]
-Metric = Literal[
-    "accuracy",
-    "balanced_accuracy",
-    "error_rate",
-    "f1_macro",
-    "log_loss",
-    "roc_auc",
-    "brier_score",
-    "rmse",
-    "mae",
-    "r2",
-]
 
 
 class Features(ApiModel):
@@ -137,21 +127,6 @@ class Estimator(ApiModel):
     ] = None
 
 
-class Evaluation(ApiModel):
-    """What is measured on the rows held out."""
-
-    metrics: Annotated[
-        list[Annotated[Metric, Field(description="Name of a metric.")]],
-        Field(
-            default_factory=list,
-            max_length=16,
-            description="Metrics with 95 % confidence intervals. Default for Classification: "
-            "accuracy, error_rate, log_loss and roc_auc; for Regression: rmse, mae and r2.",
-            json_schema_extra={"x-kubernetes-list-type": "set"},
-        ),
-    ]
-
-
 _IMMUTABLE = (
     *("dataset", "join", "task", "target", "features", "split", "seed", "estimator", "evaluation"),
     *("template", "deadline", "retry", "cache"),
@@ -169,7 +144,9 @@ def _immutable(field: str) -> dict[str, str]:
 class TrainingRunSpec(ApiModel):
     """What is trained on what; immutable but for `suspend`."""
 
-    model_config = ConfigDict(json_schema_extra=rules(*(_immutable(f) for f in _IMMUTABLE)))
+    model_config = ConfigDict(
+        json_schema_extra=rules(NEEDS_CLASSES, *(_immutable(f) for f in _IMMUTABLE))
+    )
 
     dataset: Annotated[DatasetReference, Field(description="The data trained on.")]
     join: Annotated[
@@ -326,6 +303,10 @@ class TrainingRunStatus(CommonStatus):
     score: Annotated[
         str | None,
         Field(max_length=64, description="The first metric in short, such as accuracy=0.735."),
+    ] = None
+    judgement: Annotated[
+        Judgement | None,
+        Field(description="How good that is: beside simple models, between groups, in doubt."),
     ] = None
     artifact: Annotated[Artifact | None, Field(description="The model package.")] = None
     report: Annotated[

@@ -116,6 +116,7 @@ FULL: dict[str, Any] = {
     "split": {"holdout": "0.8", "by": "Order"},
     "evaluation": {"metrics": ["accuracy"]},
     "template": {"resources": {"limits": {"memory": "1Gi"}}},
+    "weights": {"column": "w"},
 }
 PARAMS = "estimator.sklearn.steps.0.params"
 CHANGES: dict[str, list[dict[str, Any]]] = {
@@ -144,6 +145,7 @@ CHANGES: dict[str, list[dict[str, Any]]] = {
     "evaluation": [{"evaluation.metrics": ["accuracy", "log_loss"]}, {"evaluation": None}],
     "template": [{"template.resources.limits.memory": "2Gi"}, {"template": None}],
     "deadline": [{"deadline": "2h"}],
+    "weights": [{"weights.column": "v"}, {"weights": None}],
 }
 
 

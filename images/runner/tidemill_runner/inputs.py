@@ -177,6 +177,8 @@ class Training:
     seed: int
     steps: tuple[Step, ...]
     metrics: tuple[str, ...]
+    # The column of the rows' weights.
+    weights: str | None = None
 
 
 @dataclass(frozen=True)
@@ -376,4 +378,5 @@ def _training(spec: Mapping[str, Any]) -> Training:
             for step in spec["estimator"]["sklearn"]["steps"]
         ),
         metrics=tuple((spec.get("evaluation") or {}).get("metrics") or ()),
+        weights=(spec.get("weights") or {}).get("column"),
     )

@@ -35,6 +35,8 @@ from tidemill_runner.storage import Storage
 SIGNATURE_FORMAT = "tidemill.dev/signature/v1"
 PACKAGES = ("scikit-learn", "numpy", "scipy", "skops", "joblib", "threadpoolctl")
 SAMPLE_ROWS = 1000
+EXAMPLES = 3
+MAX_EXAMPLE_CHARS = 256 * 1024
 SAMPLE_CELLS = 2_000_000
 _DATATYPES = {
     ColumnType.INTEGER: "INT64",
@@ -74,7 +76,7 @@ def write(trained: Trained, directory: Path) -> tuple[bytes, str]:
     _prove(trained, model, trained.features[sample])
     _write_sample(trained, directory / "holdout.parquet", sample)
     for name, content in {
-        "signature.json": signature(trained),
+        "signature.json": signature(trained, sample[:EXAMPLES]),
         "environment.json": environment(trained.document.image),
         "metrics.json": _metrics(trained.evaluation),
         "lineage.json": _lineage(trained),
@@ -96,8 +98,8 @@ def upload(
     return Artifact(prefix, digest, parsed.total_bytes)
 
 
-def signature(trained: Trained) -> dict[str, Any]:
-    """What goes in and what comes out, for servers and their clients."""
+def signature(trained: Trained, examples: NDArray[np.intp]) -> dict[str, Any]:
+    """What goes in and what comes out, for servers and their clients; and rows to try it with."""
     classes = trained.pipeline.classes_ if hasattr(trained.pipeline, "classes_") else None
     outputs: list[dict[str, Any]] = [
         {"name": "predict", "datatype": _output_type(classes), "shape": [-1]}
@@ -108,11 +110,23 @@ def signature(trained: Trained) -> dict[str, Any]:
     return {
         "format": SIGNATURE_FORMAT,
         "task": trained.document.training.task,
-        "matrix": "object" if trained.roles.has_text else "float64",
+        "matrix": "object-nan" if trained.roles.has_text else "float64",
         "inputs": [_input(column) for column in trained.roles.features],
         "outputs": outputs,
+        # A model may refuse rows that nobody would send: those it has answered it answers again.
+        "examples": _few([_plain(row) for row in trained.features[examples].tolist()]),
         "classes": None if classes is None else classes.tolist(),
     }
+
+
+def _plain(row: list[Any]) -> list[Any]:
+    """A row of the matrix as JSON has it: null where a value is missing."""
+    return [None if value != value else value for value in row]  # noqa: PLR0124 - NaN
+
+
+def _few(rows: list[list[Any]]) -> list[list[Any]]:
+    """The rows, or none where their texts are long: a signature is small."""
+    return rows if len(json.dumps(rows)) <= MAX_EXAMPLE_CHARS else []
 
 
 def environment(image: str) -> dict[str, Any]:
@@ -149,15 +163,20 @@ def _prove(trained: Trained, path: Path, sample: NDArray[Any]) -> None:
 
 
 def _unpackable(pipeline: Pipeline, detail: str) -> Failure:
+    steps = " and ".join(type(step).__name__ for _, step in pipeline.steps)
     return Failure(
         "ModelNotPackable",
-        f"the fitted {name_of(pipeline)} {detail}: models are kept in skops' format without code; "
+        f"the fitted {steps} {detail}: models are kept in skops' format without code; "
         "use other classes or leave out the parameters that need more",
     )
 
 
 def _write_sample(trained: Trained, path: Path, sample: NDArray[np.intp]) -> None:
-    columns = [pa.array(trained.features[sample, i]) for i in range(trained.features.shape[1])]
+    columns = [
+        # A missing text is NaN in the matrix, and null in the file.
+        pa.array(trained.features[sample, place], from_pandas=column.type is ColumnType.STRING)
+        for place, column in enumerate(trained.roles.features)
+    ]
     names = [column.name for column in trained.roles.features]
     table = pa.Table.from_arrays(
         [*columns, pa.array(trained.target[sample])], names=[*names, trained.roles.target.name]
@@ -195,6 +214,7 @@ def _lineage(trained: Trained) -> dict[str, Any]:
         "target": training.target,
         "task": training.task,
         "exclude": list(training.exclude),
+        **({"weights": training.weights} if training.weights else {}),
         "split": {
             "by": training.split.by,
             "holdout": str(training.split.holdout),

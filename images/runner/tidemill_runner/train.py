@@ -14,7 +14,7 @@ from typing import Any
 from sklearn.pipeline import Pipeline
 
 from tidemill.store import layout
-from tidemill_runner import columns, estimators, matrix, package, report, split
+from tidemill_runner import columns, estimators, matrix, package, report, selection, split, weights
 from tidemill_runner.columns import Roles
 from tidemill_runner.dataset import Version
 from tidemill_runner.evaluate import Evaluation, ask, choose, evaluate
@@ -64,11 +64,13 @@ class Train:
         """Do it; the result without its times of day. Raises Failure."""
         training = self.document.training
         pipeline = estimators.build(training)
+        weights.check(pipeline, training)
         metrics = choose(training, pipeline)
         with self.watch.measure("load"):
             version = Version(self.store, self.document.dataset)
             joined = self._joined(version)
             roles = columns.assign(training, joined.schema if joined else version.schema)
+            selection.resolve(pipeline, roles)
             data = self._load(version, roles, joined)
             parts = split.divide(data.n, training.split, data.time, training.seed)
         with self.watch.measure("fit"):
@@ -123,7 +125,10 @@ class Train:
             )
         self.progress.report(20, f"fitting {name_of(pipeline)} on {len(target):,} rows")
         log.info("fitting %s on %d rows", name_of(pipeline), len(target))
-        fit(pipeline, data.features[parts.train], target, roles)
+        weights.set_class_weights(pipeline, target)
+        counted = None if data.weights is None else data.weights[parts.train]
+        given = weights.params(pipeline, counted)
+        fit(pipeline, data.features[parts.train], target, roles, given)
 
     def _upload(self, trained: Trained, parts: Parts) -> Artifact:
         self.progress.report(85, "packing and proving the model")

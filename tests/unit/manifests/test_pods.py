@@ -74,6 +74,7 @@ def test_no_secret_stands_in_a_file() -> None:
         "samples/elec2",
         "samples/features",
         "samples/features-online",
+        "samples/training",
     )
     assert [b["metadata"]["name"] for b in objects(*folders) if b["kind"] == "Secret"] == []
 

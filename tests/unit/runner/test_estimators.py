@@ -7,7 +7,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import all_estimators
 from tests.unit.runner.workshop import classification, estimator
 
-from tidemill_runner import estimators
+from tidemill_runner import catalogue, estimators
 from tidemill_runner.inputs import Training, _training
 
 
@@ -17,11 +17,11 @@ def training(*steps: object) -> Training:
 
 def test_every_public_estimator_is_there_but_those_refused() -> None:
     public = {name for name, _ in all_estimators()}
-    known = {path.rsplit(".", 1)[-1] for path in estimators.catalog()}
-    assert public - known == {path.rsplit(".", 1)[-1] for path in estimators.REFUSED}
+    known = {path.rsplit(".", 1)[-1] for path in catalogue.estimators()}
+    assert public - known == {path.rsplit(".", 1)[-1] for path in catalogue.REFUSED}
 
 
-@pytest.mark.parametrize("path", sorted(estimators.catalog()))
+@pytest.mark.parametrize("path", sorted(catalogue.estimators()))
 def test_every_path_is_public_and_of_scikit_learn(path: str) -> None:
     module, name = path.rsplit(".", 1)
     cls = getattr(importlib.import_module(module), name)

@@ -236,6 +236,11 @@ class Reason(StrEnum):
         Actor.USER,
         "The target column cannot be learnt: empty values, one class only, or of the wrong type.",
     )
+    WEIGHTS_INVALID = (
+        "WeightsInvalid",
+        Actor.USER,
+        "`spec.weights` names no column of weights, or the estimator takes none.",
+    )
     FEATURES_INVALID = (
         "FeaturesInvalid",
         Actor.USER,

@@ -49,6 +49,19 @@ class Features(ApiModel):
     ]
 
 
+class Weights(ApiModel):
+    """How much each row counts when fitting."""
+
+    column: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=1024,
+            description="Column of numbers from 0 on; no feature. The metrics do not weigh.",
+        ),
+    ]
+
+
 class Split(ApiModel):
     """How rows are held out for evaluation."""
 
@@ -97,7 +110,8 @@ class Step(ApiModel):
     params: Annotated[
         dict[str, Any] | None,
         Field(
-            description="Its parameters, as its constructor takes them.",
+            description="Its parameters, as its constructor takes them; an estimator among them is "
+            "{class, params}, a pipeline {steps}, each with a name where a list is wanted.",
             json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
         ),
     ] = None
@@ -151,7 +165,7 @@ class Evaluation(ApiModel):
 
 _IMMUTABLE = (
     *("dataset", "join", "task", "target", "features", "split", "seed", "estimator", "evaluation"),
-    *("template", "deadline"),
+    *("template", "deadline", "weights"),
 )
 
 
@@ -179,6 +193,9 @@ class TrainingRunSpec(ApiModel):
     ]
     features: Annotated[
         Features | None, Field(description="Which columns the model sees; default: all others.")
+    ] = None
+    weights: Annotated[
+        Weights | None, Field(description="How much each row counts when fitting; default: alike.")
     ] = None
     split: Annotated[Split | None, Field(description="How rows are held out for evaluation.")] = (
         None

@@ -1,4 +1,4 @@
-"""The classes that a spec may name: scikit-learn's own, by their public paths.
+"""The classes that a spec may name: scikit-learn's own and boosted ones, by their public paths.
 
 A spec comes from whoever may create a TrainingRun, so it must not reach code: a class that is not
 on the list is not imported. Beside estimators and transformers there are the parts that estimators
@@ -8,7 +8,7 @@ take as parameters: kernels, and ways of cutting folds.
 import functools
 import importlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sklearn import model_selection
@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator
 from sklearn.gaussian_process import kernels
 from sklearn.utils import all_estimators
 
-from tidemill_runner import names
+from tidemill_runner import boosting, names
 from tidemill_runner.failures import Failure
 
 _ONE_TARGET = "it predicts several targets, and spec.target is one: make a run for each"
@@ -112,12 +112,16 @@ def find(path: str, field: str, *, nested: bool = False) -> type[Any]:
     """The class of a path; raises Failure naming those near. Parts are found where nested."""
     if path in REFUSED:
         raise Failure("EstimatorRefused", f"{field}.class: {path} is refused: {REFUSED[path]}")
+    if path in boosting.CLASSES:
+        return boosting.find(path, field, nested=nested)
     known: Mapping[str, type[Any]] = {**estimators(), **(parts() if nested else {})}
     if path not in known:
-        near = names.suggestion(path, _same_name(path, known) or known, show=0)
+        paths = (*known, *boosting.CLASSES)
+        near = names.suggestion(path, _same_name(path, paths) or paths, show=0)
         raise Failure(
             "EstimatorRefused",
-            f"{field}.class: {path!r} is not an estimator or transformer of scikit-learn{near}",
+            f"{field}.class: {path!r} is not an estimator or transformer of scikit-learn, nor one "
+            f"of XGBoost or LightGBM{near}",
         )
     return known[path]
 
@@ -132,7 +136,14 @@ def required(cls: type[Any]) -> list[str]:
     ]
 
 
-def _same_name(path: str, known: Mapping[str, type[Any]]) -> list[str]:
+def parameters(cls: type[Any]) -> list[str]:
+    """The names of a class's parameters."""
+    if boosting.is_one(cls):
+        return boosting.names(cls)
+    return sorted(inspect.signature(cls).parameters)
+
+
+def _same_name(path: str, known: Iterable[str]) -> list[str]:
     """The right path where only the module is wrong (`sklearn.RandomForestClassifier`)."""
     name = path.rsplit(".", 1)[-1]
     return [one for one in known if one.rsplit(".", 1)[-1] == name]

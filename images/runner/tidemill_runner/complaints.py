@@ -27,6 +27,9 @@ _FEW_OF_A_CLASS = re.compile(
     r"|only 1 sample in class"
 )
 _UNKNOWN = re.compile(r"Found unknown categories \[(.*)\] in column \d+")
+_BOOSTED = ("XGBoostError", "LightGBMError")
+# Where in its own sources XGBoost stood.
+_STACK = re.compile(r"^\[[\d:]+\] \S+ |\s*Stack trace:.*$")
 MAX_SHOWN = 8
 
 
@@ -36,6 +39,8 @@ def explain(error: Exception, pipeline: Pipeline, roles: Roles) -> Failure:
     who = culprit(error, pipeline)
     if isinstance(error, InvalidParameterError):
         return Failure("ParameterInvalid", f"spec.estimator.sklearn.steps: {text}")
+    if type(error).__name__ in _BOOSTED and "aram" in text:
+        return Failure("ParameterInvalid", f"{who}: {_STACK.sub('', text)}")
     if unknown := _UNKNOWN.search(text):
         return Failure(
             "FeaturesInvalid",

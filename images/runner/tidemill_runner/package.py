@@ -6,7 +6,6 @@ manifest goes last and only once, so a package is either whole or not there.
 
 import json
 import platform
-import zipfile
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -15,17 +14,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import skops.io
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
-from skops.io.exceptions import UnsupportedTypeException
 
-from tidemill.store import digests, package, trusted
-from tidemill.store.errors import PackageError
-from tidemill_runner import canonical
+from tidemill.store import boosted, digests, package
+from tidemill_runner import model_file
 from tidemill_runner.columns import Roles
 from tidemill_runner.evaluate import Evaluation
-from tidemill_runner.failures import Failure
 from tidemill_runner.fit import name_of
 from tidemill_runner.inputs import TrainInput
 from tidemill_runner.joined import Chosen
@@ -69,15 +64,16 @@ class Artifact:
 def write(trained: Trained, directory: Path) -> tuple[bytes, str]:
     """Fill the folder and prove the model in it; the manifest and its digest. Raises Failure."""
     directory.mkdir()
-    model = directory / package.MODEL
-    _dump(trained.pipeline, model)
+    model_file.write(trained.pipeline, directory)
     rows = min(SAMPLE_ROWS, max(1, SAMPLE_CELLS // len(trained.roles.features)))
     sample = np.linspace(0, len(trained.target) - 1, min(rows, len(trained.target))).astype(int)
-    _prove(trained, model, trained.features[sample])
+    model_file.prove(trained.pipeline, directory, trained.features[sample])
     _write_sample(trained, directory / "holdout.parquet", sample)
     for name, content in {
         "signature.json": signature(trained, sample[:EXAMPLES]),
-        "environment.json": environment(trained.document.image),
+        "environment.json": environment(
+            trained.document.image, model_file.library(trained.pipeline)
+        ),
         "metrics.json": _metrics(trained.evaluation),
         "lineage.json": _lineage(trained),
     }.items():
@@ -107,8 +103,10 @@ def signature(trained: Trained, examples: NDArray[np.intp]) -> dict[str, Any]:
     if classes is not None and hasattr(trained.pipeline, "predict_proba"):
         shape = [-1, len(classes)]
         outputs.append({"name": "predict_proba", "datatype": "FP64", "shape": shape})
+    library = model_file.library(trained.pipeline)
     return {
         "format": SIGNATURE_FORMAT,
+        **({"trees": boosted.FILES[library]} if library else {}),
         "task": trained.document.training.task,
         "matrix": "object-nan" if trained.roles.has_text else "float64",
         "inputs": [_input(column) for column in trained.roles.features],
@@ -129,46 +127,14 @@ def _few(rows: list[list[Any]]) -> list[list[Any]]:
     return rows if len(json.dumps(rows)) <= MAX_EXAMPLE_CHARS else []
 
 
-def environment(image: str) -> dict[str, Any]:
+def environment(image: str, library: str | None = None) -> dict[str, Any]:
+    """What the model was made with; `library` is that of its trees, where they have one."""
+    packages = (*PACKAGES, *([boosted.DISTRIBUTIONS[library]] if library else []))
     return {
         "python": platform.python_version(),
-        "packages": {name: metadata.version(name) for name in PACKAGES},
+        "packages": {name: metadata.version(name) for name in packages},
         "image": image,
     }
-
-
-def _dump(pipeline: Pipeline, path: Path) -> None:
-    raw = path.parent / "raw.skops"
-    try:
-        skops.io.dump(pipeline, raw, compression=zipfile.ZIP_STORED)
-        canonical.rewrite(raw, path)
-    except (UnsupportedTypeException, TypeError, ValueError, AttributeError) as error:
-        raise _unpackable(pipeline, f"cannot be saved: {error}") from None
-    finally:
-        raw.unlink(missing_ok=True)
-
-
-def _prove(trained: Trained, path: Path, sample: NDArray[Any]) -> None:
-    """Load the file as the server will and compare answers, bit by bit."""
-    try:
-        loaded = trusted.load(path)
-    except (trusted.ModelRefused, PackageError) as error:
-        raise _unpackable(trained.pipeline, f"does not load: {error}") from None
-    for method in ("predict", "predict_proba"):
-        if hasattr(trained.pipeline, method):
-            before = np.asarray(getattr(trained.pipeline, method)(sample))
-            after = np.asarray(getattr(loaded, method)(sample))
-            if before.shape != after.shape or not (before == after).all():
-                raise _unpackable(trained.pipeline, f"answers otherwise when loaded ({method})")
-
-
-def _unpackable(pipeline: Pipeline, detail: str) -> Failure:
-    steps = " and ".join(type(step).__name__ for _, step in pipeline.steps)
-    return Failure(
-        "ModelNotPackable",
-        f"the fitted {steps} {detail}: models are kept in skops' format without code; "
-        "use other classes or leave out the parameters that need more",
-    )
 
 
 def _write_sample(trained: Trained, path: Path, sample: NDArray[np.intp]) -> None:

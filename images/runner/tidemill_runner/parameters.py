@@ -16,7 +16,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import InvalidParameterError, validate_parameter_constraints
 
-from tidemill_runner import catalogue, names
+from tidemill_runner import boosting, catalogue, names
 from tidemill_runner.failures import Failure
 from tidemill_runner.selection import Selection
 
@@ -78,6 +78,9 @@ def make(path: str, params: Mapping[str, Any], place: Place) -> Any:  # noqa: AN
             f"{place.field}.class: {cls.__name__} needs {', '.join(lacking)}: give it in params "
             "({class: …, params: …}, and a name where it is a list)",
         )
+    if boosting.is_one(cls):
+        boosting.check(cls, values, place.field)
+        values = {"random_state": place.seed, **boosting.defaults(cls), **values}
     # Folds take a seed only where they are shuffled.
     seeded = path in catalogue.estimators() or values.get("shuffle")
     if seeded and "random_state" in inspect.signature(cls).parameters:
@@ -97,7 +100,7 @@ def pipeline(steps: object, place: Place) -> Pipeline:
 def _known(cls: type[Any], params: object, field: str) -> Mapping[str, Any]:
     if not isinstance(params, Mapping):
         raise Failure("ParameterInvalid", f"{field}.params is {params!r}: give names and values")
-    valid = sorted(inspect.signature(cls).parameters)
+    valid = catalogue.parameters(cls)
     for name in params:
         if name not in valid:
             near = names.suggestion(name, valid, show=60)

@@ -14,7 +14,17 @@ from typing import Any
 from sklearn.pipeline import Pipeline
 
 from tidemill.store import layout
-from tidemill_runner import columns, estimators, matrix, package, report, selection, split, weights
+from tidemill_runner import (
+    columns,
+    estimators,
+    matrix,
+    model_file,
+    package,
+    report,
+    selection,
+    split,
+    weights,
+)
 from tidemill_runner.columns import Roles
 from tidemill_runner.dataset import Version
 from tidemill_runner.evaluate import Evaluation, ask, choose, evaluate
@@ -142,6 +152,7 @@ class Train:
 
     def _result(self, trained: Trained, parts: Parts, artifact: Artifact) -> dict[str, Any]:
         bucket = self.store.config.bucket
+        trees = model_file.library(trained.pipeline)
         evaluation: Evaluation = trained.evaluation
         joined = [
             {"name": one.table.dataset.name, "version": one.table.dataset.version}
@@ -158,6 +169,7 @@ class Train:
                 "uri": layout.uri(bucket, artifact.prefix),
                 "digest": artifact.digest,
                 "bytes": artifact.bytes,
+                **({"trees": trees} if trees else {}),
             },
             "report": layout.uri(bucket, f"{self.document.identity.output}{REPORT}"),
             "seconds": dict(self.watch.seconds),

@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
+from sklearn.pipeline import Pipeline
 from tests.unit.runner.workshop import Workshop
 
 from tidemill.store import package, trusted
+from tidemill.store.boosted import Boosted
 from tidemill_server.formats import sklearn_model
+from tidemill_server.formats.boosted_model import load_trees
 from tidemill_server.package.signature import Signature, read_signature
 from tidemill_server.probe.examine import examine
 from tidemill_server.protocol.rows import read_rows
@@ -28,6 +31,20 @@ def unpack(workshop: Workshop, result: dict[str, Any]) -> Path:
     data = (folder / package.MANIFEST).read_bytes()
     package.verify_dir(folder, package.parse_manifest(data, result["artifact"]["digest"]))
     return folder
+
+
+@dataclass(frozen=True)
+class WithTrees:
+    """Steps, and trees that are asked after them."""
+
+    steps: Pipeline
+    trees: Boosted
+
+    def predict(self, rows: np.ndarray) -> np.ndarray:
+        return self.trees.predict(self.steps.transform(rows))
+
+    def predict_proba(self, rows: np.ndarray) -> np.ndarray:
+        return self.trees.predict_proba(self.steps.transform(rows))
 
 
 @dataclass(frozen=True)
@@ -88,4 +105,8 @@ def served(folder: Path) -> Served:
     examine(folder)
     path = folder / "model.skops"
     signature = read_signature(folder / "signature.json")
-    return Served(folder, signature, trusted.load(path), sklearn_model.load(path))
+    model: Any = trusted.load(path)
+    trees = load_trees(folder, signature)
+    if trees is not None:
+        model = WithTrees(model, trees)
+    return Served(folder, signature, model, sklearn_model.load(path, trees))

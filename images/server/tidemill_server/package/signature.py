@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from tidemill.store import boosted
 from tidemill.store.package import PackageReason
 from tidemill_server.exits import Refused
 
@@ -54,6 +55,9 @@ class Signature:
     outputs: tuple[Output, ...]
     # Rows that the model has answered, as its matrix has them; none in packages of old.
     examples: tuple[tuple[Any, ...], ...] = ()
+    # The file of the model's trees, where they are not in skops' format, and the classes' labels.
+    trees: str | None = None
+    classes: tuple[Any, ...] | None = None
 
     @cached_property
     def as_objects(self) -> bool:
@@ -105,7 +109,18 @@ def parse_signature(document: Mapping[str, Any]) -> Signature:
     if matrix == "float64" and any(column.datatype == "BYTES" for column in inputs):
         raise ValueError("a float64 matrix cannot hold a BYTES column")
     examples = tuple(_example(row, inputs) for row in document.get("examples") or ())
-    return Signature(str(document["task"]), matrix, inputs, outputs, examples[:MAX_EXAMPLES])
+    return Signature(
+        str(document["task"]), matrix, inputs, outputs, examples[:MAX_EXAMPLES], **_trees(document)
+    )
+
+
+def _trees(document: Mapping[str, Any]) -> dict[str, Any]:
+    file, classes = document.get("trees"), document.get("classes")
+    if file is not None and file not in boosted.FILES.values():
+        raise ValueError(f"its trees are in {file!r}")
+    if classes is not None and not isinstance(classes, list):
+        raise ValueError(f"its classes are {classes!r}")
+    return {"trees": file, "classes": None if classes is None else tuple(classes)}
 
 
 def _column(item: Mapping[str, Any]) -> Column:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from tidemill_server.exits import MODEL_UNLOADABLE, Refused
+from tidemill_server.formats.boosted_model import load_trees
 from tidemill_server.formats.sklearn_model import METHODS, MODEL_FILE, SklearnModel, load
 from tidemill_server.package.environment import check_environment
 from tidemill_server.package.signature import Column, Output, Signature, read_signature
@@ -24,7 +25,7 @@ def examine(folder: Path) -> None:
     """Return when the model can be served; raises Refused with the reason when not."""
     signature = read_signature(folder / "signature.json")
     check_environment(folder / "environment.json")
-    model = load(folder / MODEL_FILE)
+    model = load(folder / MODEL_FILE, load_trees(folder, signature))
     _check_width(model, signature)
     for method in METHODS:
         if method in signature.output_names and not hasattr(model.estimator, method):

@@ -134,6 +134,9 @@ class SklearnEstimator(ApiModel):
     ]
 
 
+LIBRARIES_OF_TREES = ("xgboost", "lightgbm")
+
+
 class Estimator(ApiModel):
     """What is fitted; exactly one."""
 
@@ -267,6 +270,10 @@ class Artifact(StatusModel):
     uri: Annotated[str, Field(max_length=2048, description="Address of the package.")]
     digest: Annotated[Digest, Field(description="Digest of its manifest.")]
     bytes: Annotated[int | None, Field(description="Its size in bytes.")] = None
+    trees: Annotated[
+        Literal["xgboost", "lightgbm"] | None,
+        Field(description="The library whose trees are in it; the server's image must have it."),
+    ] = None
 
 
 class Failure(StatusModel):

@@ -16,13 +16,8 @@ from tidemill.store import boosted
 from tidemill_runner.failures import Failure
 
 CLASSES: Mapping[str, str] = {
-    **dict.fromkeys(
-        (
-            *("xgboost.XGBClassifier", "xgboost.XGBRegressor"),
-            *("xgboost.XGBRFClassifier", "xgboost.XGBRFRegressor"),
-        ),
-        "xgboost",
-    ),
+    # Its random forests are to go: there is num_parallel_tree, and scikit-learn has its own.
+    **dict.fromkeys(("xgboost.XGBClassifier", "xgboost.XGBRegressor"), "xgboost"),
     **dict.fromkeys(("lightgbm.LGBMClassifier", "lightgbm.LGBMRegressor"), "lightgbm"),
 }
 _EARLY = "it stops by rows that a run does not have beside those held out: set n_estimators"
@@ -42,7 +37,6 @@ _REFUSED: dict[str, tuple[tuple[object, ...], str]] = {
 }
 _OBJECTIVES: dict[str, tuple[str, ...]] = {
     "XGBClassifier": ("binary:logistic", "multi:softprob"),
-    "XGBRFClassifier": ("binary:logistic", "multi:softprob"),
     "LGBMClassifier": ("binary", "multiclass", "multiclassova"),
 }
 
@@ -99,7 +93,7 @@ def _invalid(field: str, name: str, value: object, why: str) -> Failure:
 def _class(path: str) -> type[Any]:
     module, name = path.rsplit(".", 1)
     cls: type[Any] = getattr(importlib.import_module(module), name)
-    return _of_labels(cls) if name in ("XGBClassifier", "XGBRFClassifier") else cls
+    return _of_labels(cls) if name == "XGBClassifier" else cls
 
 
 def _of_labels(cls: type[Any]) -> type[Any]:

@@ -207,6 +207,7 @@ def _card(trained: Trained) -> str:
             f"version {one.table.dataset.version}: {', '.join(one.columns)}."
             for one in trained.joined
         ),
+        *([f"Rows weighed by {w}."] if (w := document.training.weights) else []),
         "",
         f"Measured on {len(trained.target)} rows held out ({document.training.split.by});",
         "intervals are of 95 % confidence.",

@@ -95,6 +95,31 @@ REFUSED: dict[str, tuple[list[Any], str, tuple[str, ...]]] = {
         "ParameterInvalid",
         ("steps[1].params.transformers[0].columns", "the first step"),
     ),
+    "columns after a step that makes others, within": (
+        [
+            (
+                "sklearn.ensemble.VotingClassifier",
+                {
+                    "estimators": [
+                        {
+                            "name": "v",
+                            "steps": [
+                                {"name": "s", "class": SCALER},
+                                {
+                                    "name": "c",
+                                    "class": COLUMNS,
+                                    "params": {"transformers": [NUMBERS]},
+                                },
+                                MANY,
+                            ],
+                        }
+                    ]
+                },
+            )
+        ],
+        "ParameterInvalid",
+        ("estimators[0].steps[1].params.transformers[0].columns", "the first step"),
+    ),
     "columns within a bag of some columns": (
         [
             (

@@ -50,8 +50,11 @@ def test_the_weights_are_those_of_scikit_learn(workshop: Workshop) -> None:
 def test_a_column_of_weights_is_no_feature(workshop: Workshop) -> None:
     result = workshop.learn(weighted(), weights=COLUMN)
     assert result["features"] == ["a", "b"]
-    lineage = json.loads((unpack(workshop, result) / "lineage.json").read_bytes())
-    assert lineage["weights"] == "w"
+    folder = unpack(workshop, result)
+    assert json.loads((folder / "lineage.json").read_bytes())["weights"] == "w"
+    assert "Rows weighed by w." in (folder / "card.md").read_text()
+    report = workshop.store.objects["runs/ns/u-1/job/report.html"].decode()
+    assert "Weights" in report
 
 
 def test_equal_weights_are_no_weights(workshop: Workshop) -> None:
@@ -166,6 +169,25 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str, tuple[str, ...]]] = {
         weighted(),
         "WeightsInvalid",
         ("KNeighborsClassifier in VotingClassifier takes no weights",),
+    ),
+    "a part of a part that takes none": (
+        {
+            "weights": COLUMN,
+            "estimator": estimator(
+                (
+                    "sklearn.ensemble.BaggingClassifier",
+                    {
+                        "estimator": {
+                            "class": "sklearn.ensemble.AdaBoostClassifier",
+                            "params": {"estimator": NEIGHBOURS},
+                        }
+                    },
+                )
+            ),
+        },
+        weighted(),
+        "WeightsInvalid",
+        ("KNeighborsClassifier in BaggingClassifier takes no weights",),
     ),
     "a pipeline that hands none on": (
         {

@@ -1,9 +1,7 @@
 """Parameters as a spec writes them, made into what a constructor takes.
 
 A value is a literal; or `{class, params}`, an estimator; or `{steps}`, a pipeline; or a list of
-such with names, which becomes the list of tuples that ensembles and pipelines take. Literals are
-judged by scikit-learn's own constraints before any data is read, and what would open files is
-refused.
+such with names, which becomes the list of tuples that ensembles and pipelines take.
 """
 
 import inspect
@@ -14,16 +12,11 @@ from typing import Any
 
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
-from sklearn.utils._param_validation import InvalidParameterError, validate_parameter_constraints
 
-from tidemill_runner import boosting, catalogue, names
+from tidemill_runner import boosting, catalogue, literals, names
 from tidemill_runner.failures import Failure
 from tidemill_runner.selection import Selection
 
-# Parameters that make a class read or write files, and the only values that do not.
-_FILES: dict[str, tuple[object, ...]] = {"memory": (None,), "input": ("content",)}
-# Values that a fitted model would keep in a form that is not taken back.
-_UNKEPT: dict[str, tuple[object, ...]] = {"categorical_features": (None, "from_dtype")}
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*(_[A-Za-z0-9-]+)*")
 _WORDS = ("passthrough", "drop")
 # Classes that give the estimators in these parameters all columns of their own input.
@@ -85,7 +78,7 @@ def make(path: str, params: Mapping[str, Any], place: Place) -> Any:  # noqa: AN
     seeded = path in catalogue.estimators() or values.get("shuffle")
     if seeded and "random_state" in inspect.signature(cls).parameters:
         values.setdefault("random_state", place.seed)
-    _check_constraints(cls, values, place.field)
+    literals.check(cls, values, place.field)
     try:
         return cls(**values)
     except (TypeError, ValueError) as error:
@@ -124,7 +117,7 @@ def _value(cls: type[Any], name: str, value: object, place: Place) -> object:
             "ParameterInvalid",
             f"{place.field}.params.{name}: {cls.__name__} takes no list of estimators there",
         )
-    return _literal(cls, name, value, place.field)
+    return literals.read(cls, name, value, place.field)
 
 
 def _is_estimator(value: object) -> bool:
@@ -189,40 +182,3 @@ def _columns(
             "ColumnTransformer the first step",
         )
     return (chosen,)
-
-
-def _literal(cls: type[Any], name: str, value: object, field: str) -> object:
-    allowed = _FILES.get(name)
-    if allowed is not None and value not in allowed:
-        raise Failure(
-            "ParameterInvalid",
-            f"{field}.params.{name}: {value!r} would make {cls.__name__} use files; leave it out",
-        )
-    if name in _UNKEPT and value not in _UNKEPT[name]:
-        raise Failure(
-            "ParameterInvalid",
-            f"{field}.params.{name}: what it fits cannot be kept without code: encode the columns "
-            "before it, with sklearn.preprocessing.OrdinalEncoder or TargetEncoder in a "
-            "ColumnTransformer",
-        )
-    # JSON has no tuples; some constraints take nothing else.
-    constraints = _constraints(cls).get(name) or []
-    takes_list = constraints == "no_validation" or any(
-        c in (list, "array-like") for c in constraints
-    )
-    if isinstance(value, list) and tuple in constraints and not takes_list:
-        return tuple(value)
-    return value
-
-
-def _check_constraints(cls: type[Any], params: Mapping[str, Any], field: str) -> None:
-    checked = {name: rule for name, rule in _constraints(cls).items() if name in params}
-    try:
-        validate_parameter_constraints(checked, dict(params), caller_name=cls.__name__)
-    except InvalidParameterError as error:
-        raise Failure("ParameterInvalid", f"{field}.params: {error}") from None
-
-
-def _constraints(cls: type[Any]) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = getattr(cls, "_parameter_constraints", {})
-    return found

@@ -254,7 +254,7 @@ class Reason(StrEnum):
     ESTIMATOR_REFUSED = (
         "EstimatorRefused",
         Actor.USER,
-        "The class is not on the allow-list (scikit-learn's estimators and transformers).",
+        "The class is on no allow-list, has no place where it stands, or is not in the image.",
     )
     PARAMETER_INVALID = (
         "ParameterInvalid",

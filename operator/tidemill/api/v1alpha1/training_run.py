@@ -104,7 +104,8 @@ class Step(ApiModel):
             alias="class",
             pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+$",
             max_length=253,
-            description="Dotted path of a scikit-learn transformer or, last, estimator.",
+            description="Dotted path of a class of scikit-learn; the last step's may be of xgboost "
+            "or lightgbm.",
         ),
     ]
     params: Annotated[

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.unit.runner.packages import unpack
+from tests.unit.runner.packages import served, unpack
 from tests.unit.runner.workshop import (
     LOGISTIC,
     RIDGE,
@@ -113,6 +113,23 @@ def test_text_features_make_an_object_matrix(workshop: Workshop) -> None:
     assert [i["datatype"] for i in signature["inputs"]] == ["INT64", "BYTES"]
     model = trusted.load(folder / "model.skops")
     assert model.predict(np.array([[3.0, "w1"], [50.0, np.nan]], dtype=object)).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "sklearn.naive_bayes.CategoricalNB",
+        ("sklearn.neighbors.RadiusNeighborsClassifier", {"radius": 0.5}),
+    ],
+    ids=["of categories", "of neighbours"],
+)
+def test_a_model_that_refuses_rows_that_nobody_sends_is_served(
+    workshop: Workshop, model: Any
+) -> None:
+    """Both refuse a 2 where there were 0 and 1 alone: the server tries rows of the data."""
+    lines = ["a,b,y", *(f"{i % 2},{i // 2 % 2},{i % 2}" for i in range(60))]
+    result = workshop.learn("\n".join(lines) + "\n", estimator=estimator(model))
+    served(unpack(workshop, result)).assert_the_same()
 
 
 def test_long_texts_are_no_examples(workshop: Workshop) -> None:

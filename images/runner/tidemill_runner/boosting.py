@@ -74,12 +74,19 @@ def defaults(cls: type[Any]) -> dict[str, Any]:
     return {"verbose": -1} if cls.__name__.startswith("LGBM") else {"verbosity": 0}
 
 
+def read(value: object) -> object:
+    """A value as the constructors take it: JSON has no tuples, which constraints want."""
+    return tuple(value) if isinstance(value, list) else value
+
+
 def check(cls: type[Any], params: Mapping[str, Any], field: str) -> None:
     """Raise Failure for a value that cannot be honoured."""
     for name, value in params.items():
         allowed, why = _REFUSED.get(name, ((value,), ""))
         if value not in allowed:
             raise _invalid(field, name, value, why)
+        if name == "n_estimators" and (type(value) is not int or value < 1):
+            raise _invalid(field, name, value, "it is a whole number from 1 on")
         objectives = _OBJECTIVES.get(cls.__name__)
         if name == "objective" and objectives and value not in (None, *objectives):
             raise _invalid(field, name, value, f"there are {', '.join(objectives)}")

@@ -30,6 +30,9 @@ _UNKNOWN = re.compile(r"Found unknown categories \[(.*)\] in column \d+")
 _BOOSTED = ("XGBoostError", "LightGBMError")
 # Where in its own sources XGBoost stood.
 _STACK = re.compile(r"^\[[\d:]+\] \S+ |\s*Stack trace:.*$")
+_OF_A_PARAMETER = re.compile(
+    r"param|valid values|unknown (boosting|metric|objective)|check failed: \(\w+\)", re.IGNORECASE
+)
 MAX_SHOWN = 8
 
 
@@ -39,8 +42,10 @@ def explain(error: Exception, pipeline: Pipeline, roles: Roles) -> Failure:
     who = culprit(error, pipeline)
     if isinstance(error, InvalidParameterError):
         return Failure("ParameterInvalid", f"spec.estimator.sklearn.steps: {text}")
-    if type(error).__name__ in _BOOSTED and "aram" in text:
-        return Failure("ParameterInvalid", f"{who}: {_STACK.sub('', text)}")
+    if type(error).__name__ in _BOOSTED:
+        text = _STACK.sub("", text)
+        if _OF_A_PARAMETER.search(text):
+            return Failure("ParameterInvalid", f"spec.estimator.sklearn.steps: {who}: {text}")
     if unknown := _UNKNOWN.search(text):
         return Failure(
             "FeaturesInvalid",

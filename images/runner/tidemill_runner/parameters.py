@@ -72,6 +72,7 @@ def make(path: str, params: Mapping[str, Any], place: Place) -> Any:  # noqa: AN
             "({class: …, params: …}, and a name where it is a list)",
         )
     if boosting.is_one(cls):
+        values = {name: boosting.read(value) for name, value in values.items()}
         boosting.check(cls, values, place.field)
         values = {"random_state": place.seed, **boosting.defaults(cls), **values}
     # Folds take a seed only where they are shuffled.

@@ -13,6 +13,7 @@ from typing import Any
 
 from sklearn import model_selection
 from sklearn.base import BaseEstimator
+from sklearn.experimental import enable_iterative_imputer  # noqa: F401 - it is not listed else
 from sklearn.gaussian_process import kernels
 from sklearn.utils import all_estimators
 

@@ -57,6 +57,9 @@ TRUSTED_TYPES: tuple[str, ...] = (
     "sklearn.calibration._SigmoidCalibration",
     "sklearn.calibration._TemperatureScaling",
     "sklearn.gaussian_process._gpc._BinaryGaussianProcessClassifierLaplace",
+    # Public, and an experiment still, which is why skops does not trust it by itself.
+    "sklearn.impute._iterative.IterativeImputer",
+    "sklearn.impute._iterative._ImputerTriplet",
     *(f"sklearn.model_selection._split.{name}" for name in _FOLDS),
     "sklearn.multiclass._ConstantPredictor",
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",

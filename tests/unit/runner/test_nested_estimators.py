@@ -51,6 +51,18 @@ STEPS: dict[str, list[Any]] = {
         columns({"name": "none", "columns": "categorical", "class": "drop"}, NUMBERS),
         LOGISTIC,
     ],
+    "gaps filled by a model": [
+        columns(
+            {
+                "name": "numbers",
+                "columns": "numeric",
+                "class": "sklearn.impute.IterativeImputer",
+                "params": {"estimator": {"class": "sklearn.linear_model.Ridge"}},
+            },
+            WORDS,
+        ),
+        LOGISTIC,
+    ],
     "chosen features": [
         columns(NUMBERS, WORDS),
         ("sklearn.feature_selection.SelectKBest", {"k": 3}),

@@ -6,6 +6,7 @@ The runner saves and proves with this module, and the server answers with it, so
 way from a file to a prediction.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 FILES = {"xgboost": "model.ubj", "lightgbm": "model.txt"}
 # As pip has them: what an environment tells.
 DISTRIBUTIONS = {"xgboost": "xgboost-cpu", "lightgbm": "lightgbm"}
+_THREADS = re.compile(r"^\[num_threads: \d+\]$", re.MULTILINE)
 
 
 def library_of(cls: type[Any]) -> str | None:
@@ -34,7 +36,9 @@ def save(estimator: Any, folder: Path) -> Path:  # noqa: ANN401
     if library == "xgboost":
         estimator.get_booster().save_model(path)
     else:
-        estimator.booster_.save_model(path)
+        text = estimator.booster_.model_to_string()
+        # How many threads have fitted it is no part of the model.
+        path.write_text(_THREADS.sub("[num_threads: 0]", text), encoding="utf-8")
     return path
 
 

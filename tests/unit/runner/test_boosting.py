@@ -100,6 +100,19 @@ def test_the_same_run_twice_is_one_package(workshop: Workshop, path: str) -> Non
     assert first == second
 
 
+@pytest.mark.parametrize("name", ["XGBClassifier", "LGBMClassifier"])
+def test_the_file_does_not_tell_the_number_of_threads(tmp_path: Path, name: str) -> None:
+    [path] = [path for path in boosting.CLASSES if path.endswith(name)]
+    cls = boosting.find(path, "field", nested=False)
+    features = np.random.default_rng(0).normal(size=(500, 3))
+    files = []
+    for threads in (1, 2):
+        model = cls(n_jobs=threads, random_state=0, **FEW, **boosting.defaults(cls))
+        model.fit(features, (features[:, 0] > 0).astype(int))
+        files.append(boosted.save(model, tmp_path).read_bytes())
+    assert files[0] == files[1]
+
+
 def test_the_package_tells_library_and_file(workshop: Workshop) -> None:
     folder = unpack(workshop, workshop.learn(rows(200), estimator=estimator((XGB, FEW))))
     signature = json.loads((folder / "signature.json").read_bytes())

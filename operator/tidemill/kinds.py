@@ -16,6 +16,7 @@ from tidemill.dataset.materialising import Materialising
 from tidemill.dataset.online_metrics import OnlineMetrics
 from tidemill.dataset.reconcile import DatasetReconciler
 from tidemill.dataset.shelves import Shelves
+from tidemill.deployment.packages import Packages
 from tidemill.deployment.reconcile import ModelDeploymentReconciler
 from tidemill.engine.context import Context
 from tidemill.engine.resync import ListKeys
@@ -56,7 +57,9 @@ def assemble(context: Context) -> Kinds:
     reconcilers: dict[str, Reconcile] = {
         "Dataset": DatasetReconciler(launcher, gate, shelves, materialising).reconcile,
         "TrainingRun": TrainingRunReconciler(launcher, board).reconcile,
-        "ModelDeployment": ModelDeploymentReconciler(context, platform).reconcile,
+        "ModelDeployment": ModelDeploymentReconciler(
+            context, platform, Packages(platform.store)
+        ).reconcile,
         RETENTION: housekeeping.reconcile,
     }
     readers = Readers(context.client)
@@ -73,4 +76,6 @@ def _platform(settings: Settings) -> Platform:
         runner_image=settings.runner_image,
         server_image=settings.server_image,
         operator_url=settings.progress_url,
+        runner_boosting_image=settings.runner_boosting_image,
+        server_boosting_image=settings.server_boosting_image,
     )

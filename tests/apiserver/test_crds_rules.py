@@ -119,6 +119,7 @@ FULL: dict[str, Any] = {
     "evaluation": {"metrics": ["accuracy"], **evaluation_rules.FULL},
     "template": {"resources": {"limits": {"memory": "1Gi"}}},
     "retry": {"limit": 2, "growMemory": "4Gi"},
+    "weights": {"column": "w"},
 }
 PARAMS = "estimator.sklearn.steps.0.params"
 CHANGES: dict[str, list[dict[str, Any]]] = {
@@ -153,6 +154,7 @@ CHANGES: dict[str, list[dict[str, Any]]] = {
     "deadline": [{"deadline": "2h"}],
     "cache": [{"cache": "Refresh"}],
     "retry": [{"retry.limit": 3}, {"retry.growMemory": "8Gi"}, {"retry": None}],
+    "weights": [{"weights.column": "v"}, {"weights": None}],
 }
 
 

@@ -17,6 +17,7 @@ EXITS: dict[str, Exit] = {
     "TargetMissing": Exit.USER,
     "FeaturesInvalid": Exit.USER,
     "SplitInvalid": Exit.USER,
+    "WeightsInvalid": Exit.USER,
     "EstimatorRefused": Exit.USER,
     "ParameterInvalid": Exit.USER,
     "MetricInvalid": Exit.USER,

@@ -179,6 +179,8 @@ class Training:
     steps: tuple[Step, ...]
     metrics: tuple[str, ...]
     evaluation: Mapping[str, Any] = field(default_factory=dict)
+    # The column of the rows' weights.
+    weights: str | None = None
 
 
 @dataclass(frozen=True)
@@ -380,4 +382,5 @@ def _training(spec: Mapping[str, Any]) -> Training:
         ),
         metrics=tuple((spec.get("evaluation") or {}).get("metrics") or ()),
         evaluation=spec.get("evaluation") or {},
+        weights=(spec.get("weights") or {}).get("column"),
     )

@@ -14,7 +14,17 @@ from typing import Any
 from sklearn.pipeline import Pipeline
 
 from tidemill.store import layout
-from tidemill_runner import columns, estimators, matrix, package, report, split
+from tidemill_runner import (
+    columns,
+    estimators,
+    matrix,
+    model_file,
+    package,
+    report,
+    selection,
+    split,
+    weights,
+)
 from tidemill_runner.columns import Roles
 from tidemill_runner.dataset import Version
 from tidemill_runner.evaluate import Evaluation, ask, choose, evaluate
@@ -70,6 +80,7 @@ class Train:
         """Do it; the result without its times of day. Raises Failure."""
         training = self.document.training
         pipeline = estimators.build(training)
+        weights.check(pipeline, training)
         metrics = choose(training, pipeline)
         asked = Asked.of(training)
         with self.watch.measure("load"):
@@ -77,6 +88,7 @@ class Train:
             joined = self._joined(version)
             schema = joined.schema if joined else version.schema
             roles = replace(columns.assign(training, schema), beside=asked.columns(schema))
+            selection.resolve(pipeline, roles)
             data = self._load(version, roles, joined)
             parts = split.divide(data.n, training.split, data.time, training.seed)
             fairness.check(asked, data.target)
@@ -140,7 +152,10 @@ class Train:
             )
         self.progress.report(20, f"fitting {name_of(pipeline)} on {len(target):,} rows")
         log.info("fitting %s on %d rows", name_of(pipeline), len(target))
-        fit(pipeline, data.features[parts.train], target, roles)
+        weights.set_class_weights(pipeline, target)
+        counted = None if data.weights is None else data.weights[parts.train]
+        given = weights.params(pipeline, counted)
+        fit(pipeline, data.features[parts.train], target, roles, given)
 
     def _upload(self, trained: Trained, parts: Parts) -> Artifact:
         self.progress.report(85, "packing and proving the model")
@@ -154,6 +169,7 @@ class Train:
 
     def _result(self, trained: Trained, parts: Parts, artifact: Artifact) -> dict[str, Any]:
         bucket = self.store.config.bucket
+        trees = model_file.library(trained.pipeline)
         evaluation: Evaluation = trained.evaluation
         joined = [
             {"name": one.table.dataset.name, "version": one.table.dataset.version}
@@ -171,6 +187,7 @@ class Train:
                 "uri": layout.uri(bucket, artifact.prefix),
                 "digest": artifact.digest,
                 "bytes": artifact.bytes,
+                **({"trees": trees} if trees else {}),
             },
             "report": layout.uri(bucket, f"{self.document.identity.output}{REPORT}"),
             "seconds": dict(self.watch.seconds),

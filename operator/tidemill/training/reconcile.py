@@ -38,6 +38,7 @@ from tidemill.training.decide import (
     spec_hash,
 )
 from tidemill.training.feature_tables import FeatureTables
+from tidemill.training.images import image_of
 from tidemill.training.observed import DatasetFacts, Observed
 
 RUNNER_API = "runner.tidemill.dev/v1"
@@ -85,7 +86,7 @@ class TrainingRunReconciler:
     async def _act(
         self, live: Mapping[str, Any], spec: TrainingRunSpec, status: TrainingRunStatus
     ) -> Result:
-        image, now = self.launcher.platform.runner_image, self.launcher.context.clock()
+        image, now = image_of(spec, self.launcher.platform), self.launcher.context.clock()
         observed = await self._observe(live, spec, status)
         plan = decide(spec, status, observed, now, image)
         result = observed.result

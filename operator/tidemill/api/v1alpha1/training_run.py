@@ -42,6 +42,19 @@ class Features(ApiModel):
     ]
 
 
+class Weights(ApiModel):
+    """How much each row counts when fitting."""
+
+    column: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=1024,
+            description="Column of numbers from 0 on; no feature. The metrics do not weigh.",
+        ),
+    ]
+
+
 class Split(ApiModel):
     """How rows are held out for evaluation."""
 
@@ -84,13 +97,15 @@ class Step(ApiModel):
             alias="class",
             pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+$",
             max_length=253,
-            description="Dotted path of a scikit-learn transformer or, last, estimator.",
+            description="Dotted path of a class of scikit-learn; the last step's may be of xgboost "
+            "or lightgbm.",
         ),
     ]
     params: Annotated[
         dict[str, Any] | None,
         Field(
-            description="Its parameters, as its constructor takes them.",
+            description="Its parameters, as its constructor takes them; an estimator among them is "
+            "{class, params}, a pipeline {steps}, each with a name where a list is wanted.",
             json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
         ),
     ] = None
@@ -113,6 +128,9 @@ class SklearnEstimator(ApiModel):
     ]
 
 
+LIBRARIES_OF_TREES = ("xgboost", "lightgbm")
+
+
 class Estimator(ApiModel):
     """What is fitted; exactly one."""
 
@@ -129,7 +147,7 @@ class Estimator(ApiModel):
 
 _IMMUTABLE = (
     *("dataset", "join", "task", "target", "features", "split", "seed", "estimator", "evaluation"),
-    *("template", "deadline", "retry", "cache"),
+    *("template", "deadline", "retry", "cache", "weights"),
 )
 
 
@@ -159,6 +177,9 @@ class TrainingRunSpec(ApiModel):
     ]
     features: Annotated[
         Features | None, Field(description="Which columns the model sees; default: all others.")
+    ] = None
+    weights: Annotated[
+        Weights | None, Field(description="How much each row counts when fitting; default: alike.")
     ] = None
     split: Annotated[Split | None, Field(description="How rows are held out for evaluation.")] = (
         None
@@ -253,6 +274,10 @@ class Artifact(StatusModel):
     uri: Annotated[str, Field(max_length=2048, description="Address of the package.")]
     digest: Annotated[Digest, Field(description="Digest of its manifest.")]
     bytes: Annotated[int | None, Field(description="Its size in bytes.")] = None
+    trees: Annotated[
+        Literal["xgboost", "lightgbm"] | None,
+        Field(description="The library whose trees are in it; the server's image must have it."),
+    ] = None
 
 
 class Failure(StatusModel):

@@ -172,7 +172,12 @@ class Train:
         trees = model_file.library(trained.pipeline)
         evaluation: Evaluation = trained.evaluation
         joined = [
-            {"name": one.table.dataset.name, "version": one.table.dataset.version}
+            {
+                "name": one.table.dataset.name,
+                "version": one.table.dataset.version,
+                "key": list(one.table.key),
+                "timestamp": one.table.timestamp,
+            }
             for one in trained.joined
         ]
         return {

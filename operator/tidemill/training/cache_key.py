@@ -24,6 +24,8 @@ def cache_key(spec: TrainingRunSpec, applied: AppliedRun | None) -> str | None:
     """Give the key, in hex; None where not all inputs are known."""
     if applied is None or not applied.image or _opaque(spec.template):
         return None
+    if spec.join and not (applied.tables and all(one.key for one in applied.tables)):
+        return None
     # Defaults are left out: a field that comes with a later version changes no key.
     asked = spec.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude=LEFT_OUT)
     # `latest` and a digest may be the same version: what they stood for is in what was pinned.

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tidemill.api.v1alpha1.entity import Entity
 from tidemill.api.v1alpha1.join import Join, JoinedTable, JoinedVersion
 from tidemill.api.v1alpha1.reasons import Reason
 from tidemill.children.credentials import trouble_of
@@ -29,24 +30,36 @@ class FeatureTables:
         """Give the keys of the manifests that a run's Job reads."""
         return [layout.manifest_key(self.namespace, one.name, one.version) for one in versions]
 
-    async def document(self, join: Join, versions: Iterable[JoinedVersion]) -> dict[str, Any]:
-        """Say for the input document what is joined; raises Passing or Stalled."""
+    async def pinned(
+        self, join: Join, versions: Iterable[JoinedVersion]
+    ) -> tuple[JoinedVersion, ...]:
+        """Note by which columns each is joined; raises Passing or Stalled where one may not be.
+
+        A version's record can change while its digest stays: what was noted once stands.
+        """
         tables = []
         for place, (table, found) in enumerate(zip(join.tables, versions, strict=True)):
             field = f"spec.join.tables[{place}]"
             entity = await self._entity(found, f"{field}.dataset")
-            _check_key(table, entity, f"{field}.key")
-            tables.append(self._table(table, found, entity))
+            one = found if found.key else found.model_copy(update=entity)
+            _check_key(table, one, f"{field}.key")
+            tables.append(one)
+        return tuple(tables)
+
+    async def document(self, join: Join, versions: Iterable[JoinedVersion]) -> dict[str, Any]:
+        """Say for the input document what is joined; raises Passing or Stalled."""
+        known = tuple(versions)
+        if not all(one.key for one in known):
+            known = await self.pinned(join, known)
+        tables = [self._table(*pair) for pair in zip(join.tables, known, strict=True)]
         return {"timestamp": join.timestamp, "tables": tables}
 
-    def _table(
-        self, table: JoinedTable, found: JoinedVersion, entity: Mapping[str, Any]
-    ) -> dict[str, Any]:
+    def _table(self, table: JoinedTable, found: JoinedVersion) -> dict[str, Any]:
         [manifest] = self.manifests([found])
         return {
             "dataset": {"name": found.name, "version": found.version, "manifest": manifest},
-            "entity": {"key": entity["key"], "timestamp": entity["timestamp"]},
-            "key": table.key or entity["key"],
+            "entity": {"key": found.key, "timestamp": found.timestamp},
+            "key": table.key or found.key,
             "columns": table.columns,
             "maxAge": table.max_age,
             "prefix": table.prefix,
@@ -58,7 +71,8 @@ class FeatureTables:
         try:
             data = await self.store.get(key, max_bytes=MAX_RECORD_BYTES)
             record = await asyncio.to_thread(json.loads, data)
-            entity = {name: record["entity"][name] for name in ("key", "timestamp")}
+            told = {name: record["entity"][name] for name in ("key", "timestamp")}
+            entity = Entity.model_validate(told).model_dump()
         except (NotFound, TooLarge, ValueError, KeyError, TypeError):
             message = f"{field}: {which} is no feature table: set spec.entity there"
             raise Stalled(Reason.SPEC_INVALID, message) from None
@@ -74,11 +88,12 @@ class FeatureTables:
         return entity
 
 
-def _check_key(table: JoinedTable, entity: Mapping[str, Any], field: str) -> None:
-    if table.key and len(table.key) != len(entity["key"]):
+def _check_key(table: JoinedTable, found: JoinedVersion, field: str) -> None:
+    key = found.key or []
+    if table.key and len(table.key) != len(key):
         message = (
-            f"{field}: {len(table.key)} columns for the {len(entity['key'])} of the key of "
-            f"Dataset {table.dataset.name} ({', '.join(entity['key'])}): name one for each"
+            f"{field}: {len(table.key)} columns for the {len(key)} of the key of "
+            f"Dataset {table.dataset.name} ({', '.join(key)}): name one for each"
         )
         raise Stalled(Reason.SPEC_INVALID, message)
 

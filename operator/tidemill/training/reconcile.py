@@ -93,8 +93,9 @@ class TrainingRunReconciler:
         if plan.start:
             # Its Job may have ended and gone before anybody looked: one run, one record.
             result = await self.launcher.result(_output(live, _job_name(live, plan.start)))
-            if result is None and (taken := await self._taken(live, spec, plan)):
-                result, status = taken, plan.status
+            if result is None and observed.job is None:
+                status = await self._pinned(live, spec, plan)
+                result = await self._taken(live, spec, status.applied)
             plan = decide(spec, status, replace(observed, result=result), now, image)
             self.progress.forget(_key(live))
         await self._apply(live, spec, plan, observed.job)
@@ -111,11 +112,21 @@ class TrainingRunReconciler:
     def _cache(self, live: Mapping[str, Any]) -> Cache:
         return Cache(self.launcher.platform, live["metadata"]["namespace"])
 
-    async def _taken(
+    async def _pinned(
         self, live: Mapping[str, Any], spec: TrainingRunSpec, plan: Plan
+    ) -> TrainingRunStatus:
+        """Pin how the tables are joined, too; whoever may not join them takes no result either."""
+        applied = plan.start
+        if applied is None or spec.join is None:
+            return plan.status
+        tables = await self._tables(live).pinned(spec.join, applied.tables or ())
+        pinned = applied.model_copy(update={"tables": list(tables)})
+        return plan.status.model_copy(update={"applied": pinned})
+
+    async def _taken(
+        self, live: Mapping[str, Any], spec: TrainingRunSpec, applied: AppliedRun | None
     ) -> dict[str, Any] | None:
         """Take the result of a run with the same inputs, where there is one and it may be."""
-        applied = plan.start
         key = cache_key(spec, applied)
         if applied is None or key is None or applied.memory or spec.cache != "Use":
             return None

@@ -84,7 +84,8 @@ def test_what_was_known_helps_and_is_told(workshop: Workshop) -> None:
     assert accuracy(result) == 1
     assert result["features"] == ["noise", "state", "more_state"]
     named = [{k: one["dataset"][k] for k in ("name", "version")} for one in tables]
-    assert result["join"] == named
+    entity = {"key": ["site"], "timestamp": tables[0]["entity"]["timestamp"]}
+    assert result["join"] == [{**one, **entity} for one in named]
     assert "join" not in without
     folder = unpack(workshop, result)
     lineage = json.loads((folder / "lineage.json").read_bytes())

@@ -72,3 +72,8 @@ def cluster(world: World) -> Callable[[], None]:
                 world.end_job(job, "Complete")
 
     return run
+
+
+def leave_package(world: World) -> None:
+    """Put the package that the result tells of."""
+    world.store.objects[f"models/{NAMESPACE}/r/{'d' * 64}/manifest.json"] = b"{}"

@@ -55,8 +55,6 @@ OTHER = [
     {"split": {"holdout": "0.3"}},
     {"evaluation": {"metrics": ["accuracy"]}},
     {"estimator": {"sklearn": {"steps": [{"name": "m", "class": "a.B", "params": {"c": 1}}]}}},
-    {"join": JOIN},
-    {"join": {**JOIN, "timestamp": "on"}},
 ]
 
 
@@ -71,7 +69,10 @@ def test_whatever_else_is_asked_for_changes_it() -> None:
 
 
 def test_whatever_was_pinned_changes_it() -> None:
-    tables = [[JoinedVersion(name="sites", version=one)] for one in (VERSION, NEWER)]
+    tables = [
+        [JoinedVersion(name="sites", version=version, key=["site"], timestamp=time)]
+        for version, time in ((VERSION, "ts"), (NEWER, "ts"), (NEWER, "at"))
+    ]
     pinned = [
         {"dataset_version": NEWER},
         {"image": "other"},
@@ -81,8 +82,23 @@ def test_whatever_was_pinned_changes_it() -> None:
     assert len(keys | {KEY}) == len(pinned) + 1
 
 
-def test_a_joined_version_counts_once_it_is_pinned() -> None:
+SITES = JoinedVersion(name="sites", version=NEWER, key=["site"], timestamp="ts")
+
+
+def test_what_is_joined_and_how_changes_it() -> None:
+    asked = [JOIN, {**JOIN, "timestamp": "on"}]
+    keys = {cache_key(spec(join=join), applied(tables=[SITES])) for join in asked}
+    assert len(keys | {KEY}) == 3
+
+
+def test_without_how_a_table_is_joined_there_is_no_key() -> None:
     pinned = applied(tables=[JoinedVersion(name="sites", version=NEWER)])
+    assert cache_key(spec(join=JOIN), pinned) is None
+    assert cache_key(spec(join=JOIN), applied()) is None
+
+
+def test_a_joined_version_counts_once_it_is_pinned() -> None:
+    pinned = applied(tables=[SITES])
     named = {"timestamp": "at", "tables": [{"dataset": {"name": "sites", "version": NEWER}}]}
     assert cache_key(spec(join=named), pinned) == cache_key(spec(join=JOIN), pinned)
 

@@ -12,6 +12,7 @@ from tests.unit.training.scene import (
     SPEC,
     VERSION,
     cluster,
+    leave_package,
     leave_result,
     process,
     put_dataset,
@@ -35,8 +36,9 @@ TABLES = [
     {"dataset": {"name": "weather", "version": THIRD}, "columns": ["wind"], "maxAge": "2d"},
 ]
 JOIN = {"timestamp": "at", "tables": TABLES}
-PINNED = [{"name": "sites", "version": NEWER}, {"name": "weather", "version": THIRD}]
+FOUND = [{"name": "sites", "version": NEWER}, {"name": "weather", "version": THIRD}]
 ENTITY = {"key": ["site"], "timestamp": "ts"}
+PINNED = [{**one, **ENTITY} for one in FOUND]
 
 
 def spec(**changes: Any) -> TrainingRunSpec:
@@ -85,7 +87,7 @@ def started() -> AppliedRun:
 
 def test_the_versions_are_pinned_in_their_order() -> None:
     applied = started()
-    assert [one.to_dict() for one in applied.tables or ()] == PINNED
+    assert [one.to_dict() for one in applied.tables or ()] == FOUND
     assert applied.dataset_version == VERSION
     newer = Observed(DatasetFacts(THIRD), tables=(DatasetFacts(THIRD), DatasetFacts(THIRD)))
     again = decide(spec(), TrainingRunStatus(applied=applied), newer, instant(), RUNNER)
@@ -150,11 +152,11 @@ async def test_what_the_runner_is_given(world: World, monkeypatch: pytest.Monkey
     put_tables(world, entity=ENTITY)
     body = await run(world)
     given = json.loads(base64.b64decode(world.api.one(SECRETS)["data"]["input.json"]))
-    manifests = [layout.manifest_key(NAMESPACE, **one) for one in PINNED]
+    manifests = [layout.manifest_key(NAMESPACE, **one) for one in FOUND]
     first, second = given["join"]["tables"]
     assert given["join"]["timestamp"] == "at"
     assert first == {
-        "dataset": {**PINNED[0], "manifest": manifests[0]},
+        "dataset": {**FOUND[0], "manifest": manifests[0]},
         "entity": ENTITY,
         "key": ["site"],
         "columns": None,
@@ -257,3 +259,71 @@ async def test_more_versions_than_keys_can_name(world: World, monkeypatch: Any) 
     body = await run(world)
     assert summary(body)["reason"] == "SpecInvalid"
     assert "spec.join.tables names 2 versions" in summary(body)["message"]
+
+
+async def ended(world: World, name: str) -> dict[str, Any]:
+    """Lead a run to its end; its package is there."""
+    body = world.put(KIND, name, {**SPEC, "join": JOIN})
+    await until_quiet(world, process(world)(), KIND, name)
+    [job] = [job for job in world.api.all(JOBS) if "status" not in job]
+    uid = body["metadata"]["uid"]
+    key = f"runs/{NAMESPACE}/{uid}/{job['metadata']['name']}/result.json"
+    world.store.objects[key] = json.dumps(RESULT).encode()
+    leave_package(world)
+    world.end_job(job, "Complete")
+    await until_quiet(world, process(world)(), KIND, name)
+    assert summary(body)["status"] == "True"
+    return body
+
+
+async def second(world: World) -> dict[str, Any]:
+    body = world.put(KIND, "second", {**SPEC, "join": JOIN})
+    await until_quiet(world, process(world)(), KIND, "second")
+    return body
+
+
+async def test_the_same_join_is_not_done_twice(world: World) -> None:
+    put_tables(world, entity=ENTITY)
+    await ended(world, "first")
+    assert (await second(world))["status"]["cachedFrom"]["name"] == "first"
+
+
+@pytest.mark.parametrize("entity", [{**ENTITY, "timestamp": "late"}, {**ENTITY, "key": ["place"]}])
+async def test_another_entity_of_the_same_version_is_another_run(
+    world: World, entity: dict[str, Any]
+) -> None:
+    put_tables(world, entity=ENTITY)
+    await ended(world, "first")
+    put_table(world, "weather", THIRD, entity=entity)
+    body = await second(world)
+    assert len(world.api.all(JOBS)) == 2
+    assert body["status"]["applied"]["tables"][1] == {**FOUND[1], **entity}
+
+
+async def test_a_table_that_is_let_in_no_more_is_no_hit(world: World) -> None:
+    put_tables(world, entity=ENTITY)
+    await ended(world, "first")
+    put_table(world, "weather", THIRD, entity=ENTITY, rejected={"message": "3 rows twice"})
+    body = await second(world)
+    assert summary(body)["reason"] == "SpecInvalid"
+    assert "not let in as it was last judged (3 rows twice)" in summary(body)["message"]
+
+
+async def test_a_removed_job_joins_as_it_did_before(world: World) -> None:
+    put_tables(world, entity=ENTITY)
+    body = await run(world)
+    put_table(world, "weather", THIRD, entity={"key": ["place"], "timestamp": "late"})
+    world.api.remove(world.job())
+    await until_quiet(world, process(world)(), KIND, NAME)
+    given = json.loads(base64.b64decode(world.api.one(SECRETS)["data"]["input.json"]))
+    assert [one["entity"] for one in given["join"]["tables"]] == [ENTITY, ENTITY]
+    assert body["status"]["applied"]["tables"] == PINNED
+
+
+async def test_a_job_that_says_not_how_it_joins_asks_the_records(world: World) -> None:
+    put_tables(world, entity=ENTITY)
+    body = await run(world)
+    body["status"]["applied"]["tables"] = FOUND
+    world.api.remove(world.job())
+    await until_quiet(world, process(world)(), KIND, NAME)
+    assert body["status"]["applied"]["tables"] == PINNED

@@ -87,3 +87,14 @@ class JoinedVersion(StatusModel):
 
     name: Annotated[str, Field(max_length=253, description="Name of the Dataset.")]
     version: Annotated[str, Field(max_length=71, description="The version, by its digest.")]
+    key: Annotated[
+        list[ColumnName] | None,
+        Field(
+            max_length=MAX_KEY,
+            description="The key of its entity, as it was at the start.",
+            json_schema_extra={"x-kubernetes-list-type": "atomic"},
+        ),
+    ] = None
+    timestamp: Annotated[
+        ColumnName | None, Field(description="The timestamp of its entity, likewise.")
+    ] = None

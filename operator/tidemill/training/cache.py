@@ -20,7 +20,7 @@ from tidemill.children.credentials import trouble_of
 from tidemill.children.platform import Platform
 from tidemill.jobs.launcher import MAX_RESULT_BYTES, RESULT_FILE
 from tidemill.store import digests, layout, package
-from tidemill.store.errors import NotFound, StoreError, TooLarge
+from tidemill.store.errors import NotFound, PackageError, StoreError, TooLarge
 
 FORMAT = "tidemill.dev/cached-run/v1"
 MAX_ENTRY = 16 * 1024
@@ -91,11 +91,27 @@ class Cache:
             same = (result["datasetVersion"], _digest(result)) == (version, entry["digest"])
             if not own or not same or not prefix.startswith(layout.models_prefix(self.namespace)):
                 return None
-            await self.platform.store.head(f"{prefix}{package.MANIFEST}")
+            if not await self._whole(prefix, artifact["digest"]):
+                return None
             source = {"name": str(run["name"]), "uid": str(run["uid"])}
         except _UNREADABLE:
             return None
         return (result, source) if result["outcome"] == "Succeeded" else None
+
+    async def _whole(self, prefix: str, digest: str) -> bool:
+        """Tell whether a package has its own manifest and all files of it, by their sizes."""
+        store = self.platform.store
+        try:
+            data = await store.get(
+                f"{prefix}{package.MANIFEST}", max_bytes=package.MAX_MANIFEST_BYTES
+            )
+            named = package.parse_manifest(data, digest).files
+            found = await store.list(prefix, limit=2 * len(package.ALLOWED_FILES))
+        except (TooLarge, PackageError):
+            return False
+        sizes = {one.key: one.size for one in found}
+        wanted = {f"{prefix}{one.path}": one.size for one in named}
+        return sizes == {**wanted, f"{prefix}{package.MANIFEST}": len(data)}
 
     async def _read(self, key: str, limit: int) -> dict[str, Any]:
         """Read a document; what is none reads as an empty one."""

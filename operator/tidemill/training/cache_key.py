@@ -45,6 +45,7 @@ def _opaque(template: RunTemplate | None) -> bool:
     """Tell whether the pod is given what may differ from one time to the next."""
     if template is None:
         return False
-    elsewhere = any(one.value_from for one in template.env or ())
+    # A value with a reference means another thing in another order.
+    elsewhere = any(one.value_from or "$(" in (one.value or "") for one in template.env or ())
     kept = any(one.empty_dir is None for one in template.volumes or ())
     return elsewhere or kept or bool(template.sidecars)

@@ -22,7 +22,7 @@ from tidemill.kube.resources import JOBS, Resource
 from tidemill.settings import Settings
 from tidemill.store.config import StoreConfig
 from tidemill.store.credentials import Policy, TemporaryStore
-from tidemill.store.errors import NotFound, StoreError
+from tidemill.store.errors import NotFound, StoreError, TooLarge
 from tidemill.store.objects import ObjectInfo, ObjectStore
 
 NAMESPACE = "ns"
@@ -56,10 +56,12 @@ class FakeStore:
     async def head(self, key: str) -> ObjectInfo:
         return ObjectInfo(key, len(await self.get(key, max_bytes=0)), "e")
 
-    async def list(self, prefix: str) -> list[ObjectInfo]:
+    async def list(self, prefix: str, *, limit: int = 100_000) -> list[ObjectInfo]:
         if self.fault:
             raise self.fault
         found = {key: data for key, data in self.objects.items() if key.startswith(prefix)}
+        if len(found) > limit:
+            raise TooLarge(prefix)
         return [ObjectInfo(key, len(data), f"e-{data!r}") for key, data in found.items()]
 
 

@@ -9,6 +9,7 @@ from tests.unit.children.world import NAMESPACE, Reconcile, World
 from tidemill.jobs.launcher import Launcher
 from tidemill.jobs.progress import ProgressBoard, Tokens
 from tidemill.kube.resources import JOBS, TRAINING_RUNS
+from tidemill.store import digests, package
 from tidemill.training.reconcile import TrainingRunReconciler
 
 VERSION = "sha256:" + "1" * 64
@@ -32,6 +33,23 @@ RESULT: dict[str, Any] = {
     "report": f"s3://tidemill/runs/{NAMESPACE}/u/j/report.html",
     "startedAt": "2025-01-01T00:00:00Z",
     "completedAt": "2025-01-01T00:01:00Z",
+}
+FILES = {"model.skops": b"model", "signature.json": b"{}", "environment.json": b"{}"}
+MANIFEST = digests.canonical_json(
+    {
+        "files": [
+            {"path": name, "sha256": digests.sha256_digest(data), "size": len(data)}
+            for name, data in FILES.items()
+        ],
+        "format": package.FORMAT,
+    }
+)
+PACKAGE_DIGEST = digests.sha256_digest(MANIFEST)
+PACKAGE = f"models/{NAMESPACE}/r/{PACKAGE_DIGEST[7:]}/"
+# The result of a run whose package can be there.
+PACKAGED = {
+    **RESULT,
+    "artifact": {"uri": f"s3://tidemill/{PACKAGE}", "digest": PACKAGE_DIGEST, "bytes": 9},
 }
 
 
@@ -76,4 +94,5 @@ def cluster(world: World) -> Callable[[], None]:
 
 def leave_package(world: World) -> None:
     """Put the package that the result tells of."""
-    world.store.objects[f"models/{NAMESPACE}/r/{'d' * 64}/manifest.json"] = b"{}"
+    for name, data in {**FILES, package.MANIFEST: MANIFEST}.items():
+        world.store.objects[f"{PACKAGE}{name}"] = data

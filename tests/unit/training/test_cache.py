@@ -1,16 +1,19 @@
 """When a run takes the result of another: what counts as the same, and what makes it train."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from tests.unit.children.world import NAMESPACE, RUNNER, World, summary, until_quiet
 from tests.unit.training.scene import (
-    DIGEST,
     NEWER,
-    RESULT,
+    PACKAGE,
+    PACKAGE_DIGEST,
+    PACKAGED,
     SPEC,
     VERSION,
+    leave_package,
     process,
     put_dataset,
 )
@@ -24,7 +27,6 @@ from tidemill.training.cache_key import cache_key
 
 KIND = "TrainingRun"
 JOIN = {"timestamp": "at", "tables": [{"dataset": {"name": "sites"}}]}
-PACKAGE = f"models/{NAMESPACE}/r/{'d' * 64}/manifest.json"
 
 
 def spec(**changes: Any) -> TrainingRunSpec:
@@ -118,6 +120,7 @@ OPAQUE = [
     {"volumes": [{"name": "v", "secret": {"secretName": "c"}}]},
     {"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]},
     {"env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]},
+    {"env": [{"name": "A", "value": "x-$(B)"}]},
     {"sidecars": [{"name": "s", "image": "i@sha256:" + "0" * 64}]},
 ]
 
@@ -154,8 +157,8 @@ async def finish(world: World, name: str, **changes: Any) -> None:
     [job] = jobs_of(world, name)
     uid = job["metadata"]["ownerReferences"][0]["uid"]
     key = f"runs/{NAMESPACE}/{uid}/{job['metadata']['name']}/result.json"
-    world.store.objects[key] = json.dumps({**RESULT, **changes}).encode()
-    world.store.objects[PACKAGE] = b"{}"
+    world.store.objects[key] = json.dumps({**PACKAGED, **changes}).encode()
+    leave_package(world)
     world.end_job(job, "Complete")
     await until_quiet(world, process(world)(), KIND, name)
 
@@ -185,14 +188,15 @@ async def test_a_hit_makes_no_job_and_says_whose_result_it_is(world: World) -> N
     assert after["cachedFrom"] == {
         "name": "first",
         "uid": world.api.all(JOBS)[0]["metadata"]["ownerReferences"][0]["uid"],
-        "completedAt": RESULT["completedAt"],
+        "completedAt": PACKAGED["completedAt"],
     }
     same = ("artifact", "metrics", "score", "report")
     assert {k: after[k] for k in same} == {k: before[k] for k in same}
     assert after["completedAt"] == after["startedAt"] == "2025-01-01T00:01:40Z"
     assert "job" not in after
     assert summary(body)["message"] == (
-        "model dddddddddddd, accuracy=0.75: of TrainingRun first, which had the same inputs"
+        f"model {PACKAGE_DIGEST[7:19]}, accuracy=0.75: "
+        "of TrainingRun first, which had the same inputs"
     )
 
 
@@ -221,21 +225,51 @@ async def test_what_is_not_all_there_is_a_miss(world: World, gone: str) -> None:
     [result] = [key for key in objects if key.endswith("/result.json")]
     [entry] = [key for key in objects if key.startswith("cached/")]
     if gone == "changed":
-        objects[result] = json.dumps({**RESULT, "metrics": []}).encode()
+        objects[result] = json.dumps({**PACKAGED, "metrics": []}).encode()
     elif gone == "junk":
         objects[entry] = b"[]"
     else:
-        del objects[{"package": PACKAGE, "result": result, "entry": entry}[gone]]
+        del objects[{"package": f"{PACKAGE}manifest.json", "result": result, "entry": entry}[gone]]
     body = await run(world, "second")
     assert len(jobs_of(world, "second")) == 1
     assert "cachedFrom" not in body["status"]
 
 
+def cut(objects: dict[str, bytes]) -> None:
+    objects[f"{PACKAGE}model.skops"] = b"mod"
+
+
+def drop(objects: dict[str, bytes]) -> None:
+    del objects[f"{PACKAGE}model.skops"]
+
+
+def add(objects: dict[str, bytes]) -> None:
+    objects[f"{PACKAGE}other.bin"] = b"x"
+
+
+def fill(objects: dict[str, bytes]) -> None:
+    objects.update({f"{PACKAGE}{number}": b"x" for number in range(1000)})
+
+
+def forge(objects: dict[str, bytes]) -> None:
+    objects[f"{PACKAGE}manifest.json"] += b" "
+
+
+@pytest.mark.parametrize("spoil", [cut, drop, add, fill, forge])
+async def test_a_package_that_is_not_whole_is_a_miss(
+    world: World, spoil: Callable[[dict[str, bytes]], None]
+) -> None:
+    await first(world)
+    spoil(world.store.objects)
+    await run(world, "second")
+    assert len(jobs_of(world, "second")) == 1
+
+
 FORGED = [
     {"datasetVersion": NEWER},
-    {"artifact": {**RESULT["artifact"], "uri": f"s3://else/models/{NAMESPACE}/r/{'d' * 64}/"}},
-    {"artifact": {**RESULT["artifact"], "uri": "s3://tidemill/models/other/r/d/"}},
-    {"artifact": {**RESULT["artifact"], "uri": "s3://tidemill/runs/"}},
+    {"artifact": {**PACKAGED["artifact"], "uri": f"s3://else/{PACKAGE}"}},
+    {"artifact": {**PACKAGED["artifact"], "uri": "s3://tidemill/models/other/r/d/"}},
+    {"artifact": {**PACKAGED["artifact"], "uri": "s3://tidemill/runs/"}},
 ]
 
 
@@ -258,7 +292,7 @@ async def test_an_entry_leads_nowhere_else(world: World, output: str) -> None:
     objects = world.store.objects
     [entry] = [key for key in objects if key.startswith("cached/")]
     objects[entry] = json.dumps({**json.loads(objects[entry]), "output": output}).encode()
-    objects[f"{output}result.json"] = json.dumps(RESULT).encode()
+    objects[f"{output}result.json"] = json.dumps(PACKAGED).encode()
     await run(world, "second")
     assert len(jobs_of(world, "second")) == 1
 
@@ -323,4 +357,4 @@ async def test_an_entry_that_cannot_be_written_spoils_no_run(
 
     monkeypatch.setattr(world.store, "put", refusing)
     body = await first(world)
-    assert body["status"]["artifact"]["digest"] == DIGEST
+    assert body["status"]["artifact"]["digest"] == PACKAGE_DIGEST

@@ -8,6 +8,7 @@ import pytest
 from tests.unit.children.world import NAMESPACE, RUNNER, World, instant, once, summary, until_quiet
 from tests.unit.training.scene import (
     NEWER,
+    PACKAGED,
     RESULT,
     SPEC,
     VERSION,
@@ -268,7 +269,7 @@ async def ended(world: World, name: str) -> dict[str, Any]:
     [job] = [job for job in world.api.all(JOBS) if "status" not in job]
     uid = body["metadata"]["uid"]
     key = f"runs/{NAMESPACE}/{uid}/{job['metadata']['name']}/result.json"
-    world.store.objects[key] = json.dumps(RESULT).encode()
+    world.store.objects[key] = json.dumps(PACKAGED).encode()
     leave_package(world)
     world.end_job(job, "Complete")
     await until_quiet(world, process(world)(), KIND, name)

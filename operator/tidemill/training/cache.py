@@ -9,6 +9,7 @@ Who takes a result leaves it under the run's own prefix too, as its Job would ha
 to status or operator in between, the run finds its own record.
 """
 
+import asyncio
 import json
 import logging
 from collections.abc import Mapping
@@ -44,7 +45,7 @@ class Cache:
             "format": FORMAT,
             "run": {"name": run["name"], "uid": run["uid"]},
             "output": output,
-            "digest": _digest(result),
+            "digest": await _digest(result),
         }
         place = layout.cached_run_key(self.namespace, key)
         try:
@@ -70,7 +71,8 @@ class Cache:
             own = {**result, "cachedFrom": source, "startedAt": moment, "completedAt": moment}
             # Before it is told: a status that is lost is made again from here.
             place = f"{output}{RESULT_FILE}"
-            await self.platform.store.put(place, digests.canonical_json(own))
+            data = await asyncio.to_thread(digests.canonical_json, own)
+            await self.platform.store.put(place, data)
         except NotFound:
             return None
         except StoreError as error:
@@ -88,7 +90,7 @@ class Cache:
             artifact = result["artifact"]
             bucket, prefix = layout.parse_uri(artifact["uri"])
             own = bucket == self.platform.store_config.bucket
-            same = (result["datasetVersion"], _digest(result)) == (version, entry["digest"])
+            same = (result["datasetVersion"], await _digest(result)) == (version, entry["digest"])
             if not own or not same or not prefix.startswith(layout.models_prefix(self.namespace)):
                 return None
             if not await self._whole(prefix, artifact["digest"]):
@@ -116,11 +118,13 @@ class Cache:
     async def _read(self, key: str, limit: int) -> dict[str, Any]:
         """Read a document; what is none reads as an empty one."""
         try:
-            found = json.loads(await self.platform.store.get(key, max_bytes=limit))
+            data = await self.platform.store.get(key, max_bytes=limit)
+            found = await asyncio.to_thread(json.loads, data)
         except (TooLarge, ValueError):
             return {}
         return found if isinstance(found, dict) else {}
 
 
-def _digest(result: Mapping[str, Any]) -> str:
-    return digests.sha256_digest(digests.canonical_json(result))
+async def _digest(result: Mapping[str, Any]) -> str:
+    """Digest a result, which may be large: the other runs are not held up."""
+    return await asyncio.to_thread(lambda: digests.sha256_digest(digests.canonical_json(result)))

@@ -1,6 +1,7 @@
 """When a run takes the result of another: what counts as the same, and what makes it train."""
 
 import json
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +23,7 @@ from tidemill.api.v1alpha1.join import JoinedVersion
 from tidemill.api.v1alpha1.training_run import AppliedRun, TrainingRunSpec
 from tidemill.engine.key import Key
 from tidemill.kube.resources import JOBS, SECRETS
+from tidemill.store import digests
 from tidemill.store.errors import Unavailable
 from tidemill.training.cache_key import cache_key
 
@@ -358,3 +360,29 @@ async def test_an_entry_that_cannot_be_written_spoils_no_run(
     monkeypatch.setattr(world.store, "put", refusing)
     body = await first(world)
     assert body["status"]["artifact"]["digest"] == PACKAGE_DIGEST
+
+
+async def test_large_documents_hold_up_nobody(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_dataset(world)
+    loads, canonical, main = json.loads, digests.canonical_json, threading.get_ident()
+    seen: list[str] = []
+
+    def aside(work: Callable[[Any], Any], large: int) -> Callable[[Any], Any]:
+        def done(given: Any) -> Any:
+            found = work(given)
+            if len(given if isinstance(given, str | bytes) else found) > large:
+                seen.append(work.__name__)
+                assert threading.get_ident() != main
+            return found
+
+        return done
+
+    await run(world, "first")
+    monkeypatch.setattr(json, "loads", aside(loads, 100_000))
+    monkeypatch.setattr(digests, "canonical_json", aside(canonical, 100_000))
+    await finish(world, "first", report="x" * 200_000)
+    body = await run(world, "second")
+    assert body["status"]["cachedFrom"]["name"] == "first"
+    assert {"loads", "canonical_json"} == set(seen)

@@ -26,6 +26,7 @@ from tidemill.kube.resources import DATASETS, TRAINING_RUNS
 from tidemill.store import layout
 from tidemill.store.credentials import Policy, train_policy, with_manifests
 from tidemill.store.errors import NotFound, StoreError
+from tidemill.training import given
 from tidemill.training.cache import Cache
 from tidemill.training.cache_key import cache_key
 from tidemill.training.decide import (
@@ -213,6 +214,8 @@ class TrainingRunReconciler:
             return
         runner_job = _runner_job(live, spec, applied)
         if plan.start:
+            namespace = live["metadata"]["namespace"]
+            await given.check(launcher.context.client, namespace, spec.template, runner_job.name)
             document = await self._document(live, spec, applied)
             await launcher.start(live, runner_job, document, self._policy(live, spec, applied))
         elif job is not None and job.phase in (Phase.RUNNING, Phase.SUSPENDED):

@@ -45,6 +45,17 @@ def test_it_is_told_with_claim_node_and_way_out() -> None:
         assert text in found.message
 
 
+def test_a_config_map_that_may_be_missing_is_named() -> None:
+    maps = [{"name": "user-a", "configMap": {"name": "words"}}]
+    found = unmounted([pod(volumes=maps)], instant(60))
+    assert found is not None
+    assert found.reason is Reason.SOURCE_UNAVAILABLE
+    assert "the volume of ConfigMap words for pod p: a ConfigMap may not be there" in found.message
+    both = unmounted([pod(volumes=[*CLAIMED, *maps])], instant(60))
+    assert both is not None
+    assert "of claim deliveries or ConfigMap words for" in both.message
+
+
 @pytest.mark.parametrize(
     ("waits", "seconds"),
     [

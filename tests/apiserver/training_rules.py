@@ -7,6 +7,11 @@ import pytest
 IMAGE = "registry.example/side@sha256:" + "0a" * 32
 SPACE = {"name": "space", "emptyDir": {"sizeLimit": "1Gi"}}
 RESERVED = "TIDEMILL_, PYTHON, LD_ and PATH decide what runs and are Tidemill's: take another"
+TRUSTED = (
+    "OPENSSL_, SSL_, GCONV_PATH and GLIBC_TUNABLES decide what runs or is trusted: take another"
+)
+TOLD = "KUBERNETES_ and JOB_COMPLETION_INDEX are what Kubernetes tells a pod: take another"
+PROXY = "a proxy would see data and keys on their way to the store: take another name"
 VALUE = "a variable has exactly one of value and valueFrom"
 PLACE = "exactly one place must be named: secretKeyRef or configMapKeyRef"
 SOURCE = "a volume is exactly one of emptyDir, configMap, secret, persistentVolumeClaim"
@@ -41,12 +46,21 @@ KEY = {"name": "s", "key": "k"}
 TWO = {"configMap": {"name": "c"}, "secret": {"secretName": "s"}}
 CASES: tuple[tuple[str, dict[str, Any], dict[str, Any], str], ...] = (
     *(
-        (f"a variable named {bad}", env(name=good, value="1"), env(name=bad, value="1"), RESERVED)
-        for good, bad in (
-            ("MY_TIDEMILL_", "TIDEMILL_TOKEN"),
-            ("MYPYTHONPATH", "PYTHONPATH"),
-            ("LD", "LD_PRELOAD"),
-            ("PATHS", "PATH"),
+        (f"a variable named {bad}", env(name=good, value="1"), env(name=bad, value="1"), told)
+        for good, bad, told in (
+            ("MY_TIDEMILL_", "TIDEMILL_TOKEN", RESERVED),
+            ("MYPYTHONPATH", "PYTHONPATH", RESERVED),
+            ("LD", "LD_PRELOAD", RESERVED),
+            ("PATHS", "PATH", RESERVED),
+            ("MY_OPENSSL_CONF", "OPENSSL_CONF", TRUSTED),
+            ("SSL", "SSL_CERT_FILE", TRUSTED),
+            ("GCONV_PATHS", "GCONV_PATH", TRUSTED),
+            ("GLIBC", "GLIBC_TUNABLES", TRUSTED),
+            ("MY_KUBERNETES_", "KUBERNETES_SERVICE_HOST", TOLD),
+            ("JOB_COMPLETION_INDEXES", "JOB_COMPLETION_INDEX", TOLD),
+            ("PROXY", "HTTP_PROXY", PROXY),
+            ("http_proxy_", "https_proxy", PROXY),
+            ("NOPROXY", "No_Proxy", PROXY),
         )
     ),
     ("a variable without a value", env(value=""), env(), VALUE),

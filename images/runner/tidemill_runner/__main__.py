@@ -11,6 +11,8 @@ from tidemill_runner.exits import Exit
 from tidemill_runner.paths import Paths
 
 VERBS = ("ingest", "collect", "conclude", "train", "materialise")
+# Those whose work several pods may share; of others the number is no word of Kubernetes'.
+SHARED = ("ingest", "collect", "conclude")
 USAGE = f"usage: python -m tidemill_runner {'|'.join(VERBS)}"
 
 
@@ -24,7 +26,7 @@ def main(arguments: list[str]) -> Exit:
     from tidemill_runner.run import Run  # noqa: PLC0415
 
     # Which of the pods of an Indexed Job this is: Kubernetes says so.
-    worker = int(os.environ.get("JOB_COMPLETION_INDEX") or 0)
+    worker = int(os.environ.get("JOB_COMPLETION_INDEX") or 0) if arguments[0] in SHARED else 0
     run = Run(arguments[0], Paths.from_environ(os.environ), lambda: datetime.now(UTC), worker)
     return run()
 

@@ -106,7 +106,14 @@ def test_there_may_be_nobody_to_tell(url: str | None, tmp_path: Path) -> None:
     assert sender(url, tmp_path / "token") is None
 
 
-def test_a_report_is_posted_with_the_token(tmp_path: Path) -> None:
+def test_a_report_is_posted_with_the_token_and_by_no_proxy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Nobody is there, so that whatever is sent by it is lost.
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
     requests: list[tuple[str, str, Any]] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -121,6 +128,7 @@ def test_a_report_is_posted_with_the_token(tmp_path: Path) -> None:
 
     (tmp_path / "token").write_text("secret\n")
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.timeout = 5
         thread = threading.Thread(target=server.handle_request)
         thread.start()
         send = sender(f"http://127.0.0.1:{server.server_port}/", tmp_path / "token")

@@ -83,3 +83,25 @@ def test_an_ingest_does_not_import_scikit_learn() -> None:
         "PYTHONPATH": os.pathsep.join(str(REPOSITORY / p) for p in ("operator", "images/runner")),
     }
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+
+
+@pytest.mark.parametrize(
+    ("verb", "worker"),
+    [("ingest", 3), ("collect", 3), ("conclude", 3), ("train", 0), ("materialise", 0)],
+)
+def test_only_work_that_pods_share_is_numbered(
+    verb: str, worker: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tidemill_runner import run as module
+
+    class Seen:
+        def __init__(self, *given: object) -> None:
+            self.worker = given[3]
+
+        def __call__(self) -> Exit:
+            assert self.worker == worker
+            return Exit.OK
+
+    monkeypatch.setattr(module, "Run", Seen)
+    monkeypatch.setenv("JOB_COMPLETION_INDEX", "3")
+    assert main([verb]) is Exit.OK

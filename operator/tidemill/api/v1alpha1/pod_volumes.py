@@ -48,6 +48,20 @@ class EnvVariable(ApiModel):
                 "TIDEMILL_, PYTHON, LD_ and PATH decide what runs and are Tidemill's: take another",
             ),
             rule(
+                "!self.name.matches('^(OPENSSL_|SSL_|GCONV_PATH$|GLIBC_TUNABLES$)')",
+                "OPENSSL_, SSL_, GCONV_PATH and GLIBC_TUNABLES decide what runs or is trusted: "
+                "take another",
+            ),
+            rule(
+                "!self.name.matches('^(KUBERNETES_|JOB_COMPLETION_INDEX$)')",
+                "KUBERNETES_ and JOB_COMPLETION_INDEX are what Kubernetes tells a pod: take "
+                "another",
+            ),
+            rule(
+                "!self.name.matches('(?i)_proxy$')",
+                "a proxy would see data and keys on their way to the store: take another name",
+            ),
+            rule(
                 "has(self.value) != has(self.valueFrom)",
                 "a variable has exactly one of value and valueFrom",
             ),

@@ -1,12 +1,10 @@
 """`python -m tidemill_runner VERB`: the entry point of the runner's image."""
 
 import os
-import signal
 import sys
 from datetime import UTC, datetime
-from types import FrameType
 
-from tidemill_runner import threads
+from tidemill_runner import stopping, threads
 from tidemill_runner.exits import Exit
 from tidemill_runner.paths import Paths
 
@@ -20,7 +18,6 @@ def main(arguments: list[str]) -> Exit:
     if len(arguments) != 1 or arguments[0] not in VERBS:
         sys.stderr.write(f"{USAGE}\n")
         return Exit.BUG
-    signal.signal(signal.SIGTERM, _terminate)
     threads.apply(os.environ)
     # Imported only now: numeric libraries read the number of threads when they are imported.
     from tidemill_runner.run import Run  # noqa: PLC0415
@@ -31,10 +28,6 @@ def main(arguments: list[str]) -> Exit:
     return run()
 
 
-def _terminate(signum: int, _frame: FrameType | None) -> None:
-    """As process 1 nothing else would end us; the Job starts another pod."""
-    raise SystemExit(128 + signum)
-
-
 if __name__ == "__main__":
+    stopping.arm()
     sys.exit(main(sys.argv[1:]))

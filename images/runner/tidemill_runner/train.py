@@ -182,6 +182,7 @@ class Train:
         ]
         return {
             "datasetVersion": self.document.dataset.version,
+            "image": self.document.image,
             **({"join": joined} if joined else {}),
             "metrics": [asdict(estimate) for estimate in evaluation.metrics],
             "absentMetrics": list(evaluation.absent),

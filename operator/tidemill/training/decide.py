@@ -262,7 +262,7 @@ def _recorded(
         applied = status.applied or AppliedRun(
             dataset_version=result["datasetVersion"],
             tables=_joined(result.get("join")),
-            image="",
+            image=result.get("image", ""),
             spec_hash=spec_hash(spec),
         )
         times = {

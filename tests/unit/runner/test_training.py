@@ -51,6 +51,7 @@ def test_the_package_is_whole_and_says_where_it_comes_from(workshop: Workshop) -
     }
     lineage = json.loads((folder / "lineage.json").read_bytes())
     assert lineage["dataset"]["version"] == result["datasetVersion"]
+    assert result["image"] == "registry.example/runner@sha256:0"
     environment = json.loads((folder / "environment.json").read_bytes())
     assert {"scikit-learn", "numpy", "skops"} <= set(environment["packages"])
 

@@ -386,3 +386,15 @@ async def test_large_documents_hold_up_nobody(
     body = await run(world, "second")
     assert body["status"]["cachedFrom"]["name"] == "first"
     assert {"loads", "canonical_json"} == set(seen)
+
+
+async def test_a_record_made_again_has_the_key_that_it_had(world: World) -> None:
+    put_dataset(world)
+    body = await run(world, "first")
+    await finish(world, "first", image=RUNNER)
+    before = body.pop("status")
+    world.api.remove(world.job())
+    world.runner = "registry.test/runner@sha256:" + "f" * 64
+    await until_quiet(world, process(world)(), KIND, "first")
+    assert body["status"]["applied"] == before["applied"]
+    assert body["status"]["cacheKey"] == before["cacheKey"]

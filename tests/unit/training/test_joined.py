@@ -103,10 +103,11 @@ def test_a_forgotten_status_is_known_from_the_job() -> None:
 
 
 def test_a_forgotten_status_is_known_from_the_result() -> None:
-    result = {**RESULT, "join": PINNED}
-    plan = decide(spec(), TrainingRunStatus(), Observed(None, result=result), instant(), RUNNER)
+    result = {**RESULT, "join": PINNED, "image": RUNNER}
+    plan = decide(spec(), TrainingRunStatus(), Observed(None, result=result), instant(), "newer")
     assert plan.status.applied is not None
     assert [one.to_dict() for one in plan.status.applied.tables or ()] == PINNED
+    assert plan.status.applied.image == RUNNER
 
 
 def test_without_a_join_nothing_is_different() -> None:

@@ -7,7 +7,7 @@ what ended a container before what keeps one from starting. It is pure; the call
 import itertools
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,8 @@ MAX_LOG_LINES = 20
 MAX_LOG_LINE = 512
 _PULL_FAULTS = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
 _ABOUT_VOLUMES = ("persistentvolume", "persistent volume", "pvc(s)", "volume zone")
+# Of a Job's pod the container that works; others are before it or beside it.
+WORKER = "runner"
 _SIGKILL, _SIGTERM = 137, 143
 _NEEDS_SOMEBODY = {
     Reason.UNSCHEDULABLE,
@@ -32,7 +34,8 @@ _NEEDS_SOMEBODY = {
 class Diagnosis:
     """What is wrong with a pod; `final` when the container has ended.
 
-    `overdue` when it runs for longer than it may, so that its Job is to be ended.
+    `overdue` when it runs for longer than it may, so that its Job is to be ended. `aside` when the
+    work goes on: it tells of a container beside the one that works, or of the pod before.
     """
 
     reason: Reason
@@ -43,6 +46,7 @@ class Diagnosis:
     log: tuple[str, ...] = ()
     container: str | None = None
     overdue: bool = False
+    aside: bool = False
 
     @property
     def needs_somebody(self) -> bool:
@@ -75,6 +79,12 @@ def overdue(pods: Iterable[Mapping[str, Any]], limit: float, now: datetime) -> D
                 name, found = pod["metadata"]["name"], Reason.PREPARE_FAILED
                 return Diagnosis(found, message, name, True, overdue=True)
     return None
+
+
+def works(pod: Mapping[str, Any]) -> bool:
+    """Tell whether the container runs that does a pod's work."""
+    containers = pod.get("status", {}).get("containerStatuses") or ()
+    return any(one["name"] == WORKER and one.get("state", {}).get("running") for one in containers)
 
 
 def is_over(pod: Mapping[str, Any]) -> bool:
@@ -166,7 +176,8 @@ def _sidecar_ended(pod: Mapping[str, Any], container: str, ended: Mapping[str, A
         f"the sidecar {container} ended with exit code {code}{why} and is started again: correct "
         f"spec.template.sidecars, see `kubectl logs {name} -c {container}`"
     )
-    return Diagnosis(Reason.CONTAINER_FAILED, message, name, container=container)
+    found = Diagnosis(Reason.CONTAINER_FAILED, message, name, container=container)
+    return replace(found, aside=works(pod))
 
 
 def _ended(pod: Mapping[str, Any], container: str, ended: Mapping[str, Any]) -> Diagnosis:

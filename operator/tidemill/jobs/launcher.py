@@ -18,6 +18,7 @@ from tidemill.children.pods import (
     diagnose,
     is_over,
     overdue,
+    works,
 )
 from tidemill.children.store_secret import StoreSecrets, Wanted
 from tidemill.engine.context import Context
@@ -165,7 +166,10 @@ class Launcher:
         if limit is not None and (late := overdue(present, limit, now)):
             return late
         waiting = unmounted(present, now)
-        return diagnose(present) or waiting or diagnose(pods)
+        if found := diagnose(present) or waiting:
+            return found
+        before = diagnose(pods)
+        return replace(before, aside=any(map(works, present))) if before else None
 
     async def failure(self, parent: Mapping[str, Any], job: JobView, deadline: str) -> Diagnosis:
         """Say why a Job failed, with the last lines of its log."""

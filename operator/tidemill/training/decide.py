@@ -225,20 +225,23 @@ def _suspended(what: str) -> Verdict:
 def _running(status: TrainingRunStatus, job: JobView, observed: Observed, now: datetime) -> Plan:
     trouble = observed.trouble
     status = attempts.while_it_runs(status, trouble)
-    if trouble is not None:
+    if trouble is not None and not trouble.aside:
         say = stalled if trouble.needs_somebody else progressing
         verdict = say(trouble.reason, trouble.message)
         return Plan(status, verdict, hold=True, requeue_after=PENDING_CHECK)
-    which = attempts.told(status)
+    # How the pod before ended is told as an attempt.
+    beside = trouble.message if trouble and not trouble.final else ""
+    which = "; ".join(told for told in (attempts.told(status), beside) if told)
     message = f"the Job {job.name} trains" + (f": {which}" if which else "")
     verdict = progressing(Reason.TRAINING, message)
     due = POD_CHECK_AFTER - (now - job.created).total_seconds()
     wait = RUNNING_CHECK if job.ready else due if due > 0 else PENDING_CHECK
-    status = status.model_copy(update={"progress": _progress(status, job, observed.report)})
+    works = bool(job.ready or trouble)
+    status = status.model_copy(update={"progress": _progress(status, works, observed.report)})
     return Plan(status, verdict, hold=True, requeue_after=wait)
 
 
-def _progress(status: TrainingRunStatus, job: JobView, report: Report | None) -> RunProgress:
+def _progress(status: TrainingRunStatus, works: bool, report: Report | None) -> RunProgress:
     if report is not None:
         return RunProgress(
             percent=report.percent,
@@ -247,7 +250,7 @@ def _progress(status: TrainingRunStatus, job: JobView, report: Report | None) ->
             step=report.step,
             metric=report.metric,
         )
-    if not job.ready:
+    if not works:
         return RunProgress(percent=0, message="waiting for the pod")
     # After a restart of the operator nothing is known until the next report.
     known = status.progress

@@ -66,3 +66,16 @@ def test_it_cannot_speak_in_our_name() -> None:
 
 def test_one_that_runs_says_nothing() -> None:
     assert diagnose([pod(RUNNING, RUNNING, ready=True)]) is None
+
+
+@pytest.mark.parametrize(
+    ("runner", "aside"),
+    [(RUNNING, True), ({"waiting": {"reason": "PodInitializing"}}, False)],
+    ids=["it trains", "it waits"],
+)
+def test_the_work_may_go_on_beside_it(runner: Body, *, aside: bool) -> None:
+    assert told(pod(CRASHED, runner)).aside is aside
+
+
+def test_what_ended_the_pod_is_never_aside() -> None:
+    assert not told(pod(CRASHED, FAILED)).aside

@@ -291,6 +291,39 @@ async def test_what_keeps_the_present_pod_is_told_before_how_the_last_one_ended(
     assert summary(body)["reason"] == "ImagePullFailed"
 
 
+RUNS = {"name": "runner", "state": {"running": {"startedAt": "2025-01-01T00:00:00Z"}}}
+
+
+async def test_a_sidecar_that_ends_again_and_again_leaves_the_run_training(world: World) -> None:
+    body = await started(world)
+    crashed = {"name": "side", "state": {"terminated": {"exitCode": 3}}}
+    pod(world, phase="Running", initContainerStatuses=[crashed], containerStatuses=[RUNS])
+    world.api.one(PODS)["spec"] = {"initContainers": [{"name": "side", "restartPolicy": "Always"}]}
+    world.wait(15)
+    board = ProgressBoard(Tokens("s"), lambda *_: None)
+    uid = body["metadata"]["uid"]
+    board._reports[Key(KIND, NAMESPACE, NAME)] = (uid, Report(40, "fitting", None))
+    await until_quiet(world, process(world, board)(), KIND, NAME)
+    assert summary(body)["reason"] == "Training"
+    assert "trains: the sidecar side ended with exit code 3" in summary(body)["message"]
+    assert body["status"]["progress"]["percent"] == 40
+
+
+async def test_the_failure_before_is_no_present_state(world: World) -> None:
+    body = await started(world)
+    failed = {"name": "runner", "state": {"terminated": {"exitCode": 30}}}
+    pod(world, phase="Failed", containerStatuses=[failed])
+    world.api.one(PODS)["metadata"]["name"] = "first"
+    world.api.objects[PODS, NAMESPACE, "first"] = world.api.objects.pop((PODS, NAMESPACE, "pod"))
+    pod(world, phase="Running", containerStatuses=[RUNS])
+    world.wait(15)
+    await run(world)
+    assert summary(body)["reason"] == "Training"
+    assert "trains: attempt 2, after ContainerFailed" in summary(body)["message"]
+    assert body["status"]["attempt"]["pod"] == "first"
+    assert body["status"]["progress"]["message"] == "started"
+
+
 AWAY: dict[str, tuple[StoreError, str, str]] = {
     "away": (Unavailable("away"), "StoreUnavailable", "Reconciling"),
     "denied": (AccessDenied("no"), "AccessDenied", "Stalled"),

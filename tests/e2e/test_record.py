@@ -91,6 +91,15 @@ def test_a_sidecar_neither_ends_nor_keeps_a_run(records: World) -> None:
     assert job["status"]["succeeded"] == 1
 
 
+def test_a_run_is_given_no_keys_of_another(records: World) -> None:
+    job = records.wait_ready("TrainingRun", "first")["status"]["job"]
+    for name, secret, reason in (("theirs", job, "SpecInvalid"), ("none", "a", "SecretMissing")):
+        template = {"volumes": [{"name": "keys", "secret": {"secretName": secret}}]}
+        records.apply("TrainingRun", name, specs.training_run("data", template=template))
+        assert f"Secret {secret} " in records.wait_stalled("TrainingRun", name, reason)
+        assert "job" not in records.read("TrainingRun", name)["status"]
+
+
 def test_its_user_watches_and_reads_it(records: World, tmp_path: Path) -> None:
     editor = user(records, "editor", "edit", tmp_path)
 

@@ -197,7 +197,11 @@ class TrainingRunSpec(ApiModel):
         Field(description="What the training pod asks of the cluster, and is given."),
     ] = None
     deadline: Annotated[
-        Duration, Field(description="How long the run may take, waiting for a node included.")
+        Duration,
+        Field(
+            description="How long its Job may take, waiting for a node and trying again included; "
+            "anew for the one that retry.growMemory makes, and after `suspend`."
+        ),
     ] = "1h"
     retry: Annotated[
         Retry | None,

@@ -5,6 +5,7 @@ from contextlib import contextmanager, suppress
 
 from distributed import Client, LocalCluster, Security
 
+from tidemill.store import errors
 from tidemill_runner.cluster import settings
 from tidemill_runner.cluster.board import Board, Notice, own_address
 from tidemill_runner.cluster.crowd import DaskCrowd
@@ -39,7 +40,8 @@ def crowd(place: Workplace, leader: Leader, made: Collected) -> Iterator[DaskCro
         try:
             yield DaskCrowd.of(client, desk, shares, lambda s: seen(reader.parts[s.number].size))
         except BaseException:
-            board.clear()
+            with suppress(errors.StoreError):  # what went wrong is to be told, not this
+                board.clear()
             raise
         board.put(Notice())
 

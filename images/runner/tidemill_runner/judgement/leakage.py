@@ -67,7 +67,7 @@ def _target_codes(target: NDArray[np.generic]) -> Codes:
     if target.dtype.kind == "f" and leakage.many(target):
         return leakage.bins(target.astype(np.float64), leakage.TARGET_BINS)
     if target.dtype == object:
-        return codes_of(pa.array(target.tolist()))
+        return codes_of(pa.array(target.tolist(), from_pandas=True))
     codes: Codes = np.unique(target, return_inverse=True)[1].astype(np.int64)
     return codes
 
@@ -75,7 +75,7 @@ def _target_codes(target: NDArray[np.generic]) -> Codes:
 def _coders(values: NDArray[np.generic], column: Column) -> Iterator[Coder]:
     """The ways to look at a feature: its value, and what value it is near."""
     if column.type is ColumnType.STRING:
-        by_value = codes_of(_texts(values))
+        by_value = codes_of(pa.array(values.tolist(), pa.string(), from_pandas=True))
         yield lambda _: by_value
         return
     numbers = values.astype(np.float64)
@@ -84,11 +84,6 @@ def _coders(values: NDArray[np.generic], column: Column) -> Iterator[Coder]:
     yield lambda _: exact
     if leakage.many(numbers[~missing]):
         yield partial(leakage.nearest, numbers, missing)
-
-
-def _texts(values: NDArray[np.generic]) -> pa.Array:
-    """A column of texts: what is missing is NaN in the matrix, as estimators have it."""
-    return pa.array(values.tolist(), pa.string(), from_pandas=True)
 
 
 def _twice(scene: Scene) -> str:
@@ -123,7 +118,7 @@ def _fingerprints(scene: Scene) -> NDArray[np.uint64]:
 
 def _bits(values: NDArray[np.generic], kind: ColumnType) -> NDArray[np.uint64]:
     if kind is ColumnType.STRING:
-        return codes_of(_texts(values)).astype(np.uint64)
+        return codes_of(pa.array(values.tolist(), from_pandas=True)).astype(np.uint64)
     numbers = values.astype(np.float64) + 0.0  # no negative zero
     numbers[np.isnan(numbers)] = np.nan
     return numbers.view(np.uint64)

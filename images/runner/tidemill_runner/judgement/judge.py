@@ -42,11 +42,26 @@ class Judged:
     explained: Explained | None
     warnings: tuple[str, ...]
 
+    def told(self) -> dict[str, Any]:
+        """All of it, as the result holds it."""
+        return {name: rounded(value) for name, value in asdict(self).items()}
+
     def kept(self) -> dict[str, Any]:
         """What follows from the run's inputs alone, never from the clock: the package's part."""
-        whole = asdict(self)
+        whole = self.told()
         del whole["explained"]
         return whole
+
+
+def rounded(value: object) -> Any:  # noqa: ANN401 - of the same shape
+    """Numbers with nine digits: the order in which a machine adds up shows in later ones only."""
+    if isinstance(value, float):
+        return float(f"{value:.9g}")
+    if isinstance(value, dict):
+        return {name: rounded(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(one) for one in value]
+    return value
 
 
 def judge(scene: Scene) -> Judged:

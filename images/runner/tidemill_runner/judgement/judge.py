@@ -9,10 +9,11 @@ from tidemill.stats.calibration import Calibration, calibration
 from tidemill.stats.classification import Classified
 from tidemill.stats.curves import Curves, curves
 from tidemill.stats.residuals import Residuals, residuals
-from tidemill_runner.judgement import baselines, explain, fairness, leakage, slices
+from tidemill_runner.judgement import baselines, explain, fairness, leakage, learning, slices
 from tidemill_runner.judgement.baselines import Baseline
 from tidemill_runner.judgement.explain import Explained
 from tidemill_runner.judgement.grouped import FEW
+from tidemill_runner.judgement.learning import Learning
 from tidemill_runner.judgement.scene import Scene
 
 MOST_WARNINGS = 8
@@ -40,6 +41,7 @@ class Judged:
     residuals: Residuals | None
     confusion: tuple[tuple[int, ...], ...] | None
     explained: Explained | None
+    learning: Learning | None
     warnings: tuple[str, ...]
 
     def told(self) -> dict[str, Any]:
@@ -89,6 +91,7 @@ def judge(scene: Scene) -> Judged:
         ),
         confusion=_confusion(scene),
         explained=explain.measure(scene),
+        learning=learning.measure(scene),
         warnings=_warnings(scene),
     )
 

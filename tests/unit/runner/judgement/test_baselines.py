@@ -146,6 +146,7 @@ def test_many_classes_leave_the_linear_one_out_and_say_so(
     assert found["Linear"]["against"] == []
     assert "2 classes are more than the 1" in found["Linear"]["note"]
     assert "Left out: 2 classes" in report(workshop)
+    assert list(values(found["Majority"])) == ["accuracy", "error_rate", "log_loss"]
 
 
 def test_a_sample_is_told(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 STAMP = VENV / ".made"
 PYTHON = VENV / "bin" / "python"
-EXTRAS = ".[operator,runner,server,cli,dev]"
+EXTRAS = ".[operator,runner,server,boosting,cli,dev]"
 ABOUT_SECONDS = 90
 TICK_SECONDS = 10.0
 

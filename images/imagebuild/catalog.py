@@ -1,8 +1,9 @@
 """The images, what each stands on, and the files that go into it.
 
 `debian` is the base. `python` adds the interpreter; `installer` adds pip and only serves to build;
-`science` is the layer that runner and server share, so that a node pulls and keeps it once. Files
-are named by patterns relative to the root of the repository; nothing else is visible to the build.
+`science` is the layer that runner and server share, so that a node pulls and keeps it once;
+`boosting` is added to both for the models of XGBoost and LightGBM. Files are named by patterns
+relative to the root of the repository; nothing else is visible to the build.
 """
 
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ class Image:
     licenses: str = "Apache-2.0"
     source: str | None = None  # where it comes from, when that is not this project
     program: str | None = None  # a program of the local cluster that goes in
+    folder: str = ""  # of its Dockerfile, where another image has the same
 
     @property
     def published(self) -> bool:
@@ -43,7 +45,7 @@ class Image:
 
     @property
     def dockerfile(self) -> str:
-        return f"images/{self.name}/Dockerfile"
+        return f"images/{self.folder or self.name}/Dockerfile"
 
 
 IMAGES = (
@@ -79,6 +81,17 @@ IMAGES = (
         ),
         about=20,
         title="Tidemill server",
+    ),
+    *(
+        Image(
+            f"{name}-boosting",
+            (name, "installer"),
+            ("images/boosting/requirements.lock",),
+            about=20,
+            title=f"Tidemill {name} with XGBoost and LightGBM",
+            folder="boosting",
+        )
+        for name in ("runner", "server")
     ),
     Image(
         "minio",

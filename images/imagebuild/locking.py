@@ -21,6 +21,8 @@ from .progress import step
 SHARED = "science"
 SHARING = ("runner", "server")
 ALONE = ("operator",)
+# Added to images that have the shared layer below them.
+ADDED = ("boosting",)
 HEADER = "# Made by `make lock` from pyproject.toml; do not edit.\n"
 ENTRY = re.compile(r"^(?P<name>[a-z0-9][a-z0-9.-]*)==(?P<version>\S+)", re.MULTILINE)
 
@@ -29,7 +31,7 @@ def lock_all(workshop: Workshop, *, upgrade: bool) -> None:
     wanted = requirements(workshop.sources.root)
     shared = _resolve(workshop, SHARED, wanted[SHARED], upgrade=upgrade)
     _write(workshop, SHARED, shared)
-    for image in SHARING:
+    for image in (*SHARING, *ADDED):
         whole = _resolve(workshop, image, wanted[image], constraints=shared, upgrade=upgrade)
         _write(workshop, image, without(whole, shared))
     for image in ALONE:
@@ -40,7 +42,7 @@ def requirements(root: Path) -> dict[str, list[str]]:
     extras = tomllib.loads((root / "pyproject.toml").read_text())["project"][
         "optional-dependencies"
     ]
-    wanted: dict[str, list[str]] = {name: extras[name] for name in (*SHARING, *ALONE)}
+    wanted: dict[str, list[str]] = {name: extras[name] for name in (*SHARING, *ADDED, *ALONE)}
     first, second = (set(wanted[name]) for name in SHARING)
     return wanted | {SHARED: sorted(first & second)}
 

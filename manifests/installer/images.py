@@ -23,15 +23,16 @@ class Image:
         return f"{self.name}@{self.digest}"
 
 
-def load(path: Path, needed: tuple[str, ...]) -> dict[str, Image]:
-    """Read the file that the build of the images wrote."""
+def load(path: Path, needed: tuple[str, ...], wanted: tuple[str, ...] = ()) -> dict[str, Image]:
+    """Read the file that the build of the images wrote; those `wanted` are taken where they are."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InstallError(f"{path} is not there: build the images first") from error
     except ValueError as error:
         raise InstallError(f"{path} is not JSON: {error}") from error
-    return {name: _image(path, found, name) for name in needed}
+    names = (*needed, *(name for name in wanted if name in found))
+    return {name: _image(path, found, name) for name in names}
 
 
 def _image(path: Path, found: Mapping[str, object], name: str) -> Image:

@@ -88,6 +88,6 @@ def prepare(options: Options) -> Installation:
     if options.place is None:
         raise InstallError("where the object store is was not said")
     needed = ("operator", "runner", "server", *(("minio",) if options.minio else ()))
-    found = images.load(options.images, needed)
+    found = images.load(options.images, needed, ("runner-boosting", "server-boosting"))
     renderer = Renderer(ROOT / "manifests", ROOT / "build/install", found)
     return Installation(options.kubectl, options, options.place, renderer)

@@ -54,6 +54,10 @@ class Renderer:
             "TIDEMILL_RUNNER_IMAGE": str(self.images["runner"]),
             "TIDEMILL_SERVER_IMAGE": str(self.images["server"]),
         }
+        for name in ("runner-boosting", "server-boosting"):
+            if name in self.images:
+                variable = f"TIDEMILL_{name.replace('-', '_').upper()}_IMAGE"
+                environment[variable] = str(self.images[name])
         if namespaces:
             environment["TIDEMILL_NAMESPACE"] = ",".join(namespaces)
         env = [{"name": name, "value": value} for name, value in environment.items()]

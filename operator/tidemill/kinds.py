@@ -8,6 +8,7 @@ from aiohttp import web
 from tidemill.children.platform import Platform
 from tidemill.data_api.readers import Readers
 from tidemill.data_api.routes import DataRoutes
+from tidemill.data_api.runs import RunRoutes
 from tidemill.dataset.gate import Gate
 from tidemill.dataset.housekeeping import KIND as RETENTION
 from tidemill.dataset.housekeeping import Housekeeping, RetentionMetrics
@@ -15,6 +16,7 @@ from tidemill.dataset.materialising import Materialising
 from tidemill.dataset.online_metrics import OnlineMetrics
 from tidemill.dataset.reconcile import DatasetReconciler
 from tidemill.dataset.shelves import Shelves
+from tidemill.deployment.packages import Packages
 from tidemill.deployment.reconcile import ModelDeploymentReconciler
 from tidemill.engine.context import Context
 from tidemill.engine.resync import ListKeys
@@ -55,12 +57,15 @@ def assemble(context: Context) -> Kinds:
     reconcilers: dict[str, Reconcile] = {
         "Dataset": DatasetReconciler(launcher, gate, shelves, materialising).reconcile,
         "TrainingRun": TrainingRunReconciler(launcher, board).reconcile,
-        "ModelDeployment": ModelDeploymentReconciler(context, platform).reconcile,
+        "ModelDeployment": ModelDeploymentReconciler(
+            context, platform, Packages(platform.store)
+        ).reconcile,
         RETENTION: housekeeping.reconcile,
     }
     readers = Readers(context.client)
     data = DataRoutes(platform.store, readers, context.settings.namespace)
-    return Kinds(reconcilers, board.routes(), data.routes(), (housekeeping.namespaces,), LIMITS)
+    readable = [*data.routes(), *RunRoutes(data).routes()]
+    return Kinds(reconcilers, board.routes(), readable, (housekeeping.namespaces,), LIMITS)
 
 
 def _platform(settings: Settings) -> Platform:
@@ -71,4 +76,6 @@ def _platform(settings: Settings) -> Platform:
         runner_image=settings.runner_image,
         server_image=settings.server_image,
         operator_url=settings.progress_url,
+        runner_boosting_image=settings.runner_boosting_image,
+        server_boosting_image=settings.server_boosting_image,
     )

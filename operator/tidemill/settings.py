@@ -62,6 +62,8 @@ class Settings:
     log_level: str = _option("info", "debug, info, warning or error")
     runner_image: str = _option("", "image of Jobs, by digest")
     server_image: str = _option("", "image of model servers, by digest")
+    runner_boosting_image: str = _option("", "image of Jobs that train XGBoost and LightGBM")
+    server_boosting_image: str = _option("", "image of the servers of their models")
     progress_url: str = _option("", "address at which Jobs reach this process")
     http_allowed_networks: tuple[str, ...] = _option(
         (),

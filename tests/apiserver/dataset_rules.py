@@ -45,6 +45,13 @@ SHARED = (
     "parallelism above 1 divides the objects of source.s3 or source.dataset, and a container "
     "prepares in one pod: leave parallelism out"
 )
+DASK = {"engine": "Dask", "workers": 3}
+SPREAD = "distributed divides the objects of source.s3 or source.dataset: leave it out"
+GATHERED = (
+    "prepare needs all rows in one place: leave distributed out, or set it on a Dataset whose "
+    "source.dataset is this one"
+)
+EITHER = "distributed and parallelism both say how many pods there are: leave one out"
 ZONE = "timeZone is where the times of schedule are: set schedule, or leave timeZone out"
 ENTITY = {"key": ["site"], "timestamp": "ts"}
 ONLINE = {"address": "redis.example.org:6379", "credentialsRef": {"name": "redis-login"}}
@@ -112,6 +119,24 @@ RULES = [
         {**container(), "parallelism": 2},
         SHARED,
         "several pods before a container",
+    ),
+    case(
+        {"source": {"dataset": OTHER}, "distributed": DASK},
+        {"source": {"sql": SQL}, "distributed": DASK},
+        SPREAD,
+        "an engine for one query",
+    ),
+    case(
+        {"distributed": {"workers": 64}},
+        {"distributed": DASK, "prepare": {"sql": "SELECT 1 AS a"}},
+        GATHERED,
+        "an engine and a query over all rows",
+    ),
+    case(
+        {"distributed": DASK, "parallelism": 1},
+        {"distributed": DASK, "parallelism": 2},
+        EITHER,
+        "an engine and pods without one",
     ),
     case(
         inline("a\n1\n"),

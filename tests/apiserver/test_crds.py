@@ -247,3 +247,11 @@ def test_parameters_are_kept_as_they_are(kubectl: Kubectl) -> None:
     path = "estimator.sklearn.steps.0.params"
     found = kubectl.try_apply(minimal("TrainingRun", changes={path: params}))
     assert found["spec"]["estimator"]["sklearn"]["steps"][0]["params"] == params
+
+
+def test_a_fraction_that_is_whole_comes_back_as_a_whole_number(kubectl: Kubectl) -> None:
+    """Why the runner asks what a bare 1 means, where a share may be meant."""
+    path = "estimator.sklearn.steps.0.params"
+    found = kubectl.try_apply(minimal("TrainingRun", changes={path: {"max_features": 1.0}}))
+    kept = found["spec"]["estimator"]["sklearn"]["steps"][0]["params"]["max_features"]
+    assert (kept, type(kept)) == (1, int)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.apiserver import dataset_rules, evaluation_rules
+from tests.apiserver import dataset_rules, evaluation_rules, training_rules
 from tests.apiserver.crd_objects import DIGEST, PLURALS, minimal
 from tests.apiserver.kubectl import Kubectl, RefusedError
 
@@ -22,6 +22,7 @@ PAIR = "uri and digest are set together"
 
 RULES = [
     *dataset_rules.RULES,
+    *training_rules.RULES,
     *evaluation_rules.RULES,
     pytest.param(
         "TrainingRun",
@@ -117,6 +118,8 @@ FULL: dict[str, Any] = {
     "split": {"holdout": "0.8", "by": "Order"},
     "evaluation": {"metrics": ["accuracy"], **evaluation_rules.FULL},
     "template": {"resources": {"limits": {"memory": "1Gi"}}},
+    "retry": {"limit": 2, "growMemory": "4Gi"},
+    "weights": {"column": "w"},
 }
 PARAMS = "estimator.sklearn.steps.0.params"
 CHANGES: dict[str, list[dict[str, Any]]] = {
@@ -149,6 +152,9 @@ CHANGES: dict[str, list[dict[str, Any]]] = {
     ],
     "template": [{"template.resources.limits.memory": "2Gi"}, {"template": None}],
     "deadline": [{"deadline": "2h"}],
+    "cache": [{"cache": "Refresh"}],
+    "retry": [{"retry.limit": 3}, {"retry.growMemory": "8Gi"}, {"retry": None}],
+    "weights": [{"weights.column": "v"}, {"weights": None}],
 }
 
 

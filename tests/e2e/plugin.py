@@ -21,9 +21,9 @@ class Ended:
     err: str
 
 
-def plugin(world: World, kubeconfig: Path, *arguments: str) -> Ended:
-    """Run `kubectl tidemill dataset …` in a namespace."""
-    command = [sys.executable, "-m", "tidemill.cli", "dataset", *arguments]
+def plugin(world: World, kubeconfig: Path, *arguments: str, group: str = "dataset") -> Ended:
+    """Run `kubectl tidemill GROUP …` in a namespace."""
+    command = [sys.executable, "-m", "tidemill.cli", group, *arguments]
     command += ["--kubeconfig", str(kubeconfig), "-n", world.namespace]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "operator"), "COLUMNS": "80"}
     done = subprocess.run(

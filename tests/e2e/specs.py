@@ -22,12 +22,13 @@ def dataset(prefix: str, *, form: str = "CSV", **s3: Any) -> dict[str, Any]:
 
 
 def training_run(dataset_name: str, **changes: Any) -> dict[str, Any]:
-    """A logistic regression on the column `label`."""
+    """A logistic regression on the column `label`, trained whether another test has done so."""
     return {
         "dataset": {"name": dataset_name},
         "task": "Classification",
         "target": "label",
         "estimator": sklearn("sklearn.linear_model.LogisticRegression"),
+        "cache": "Refresh",
         **changes,
     }
 

@@ -83,7 +83,7 @@ def _with_cluster() -> list[Stage]:
     installed = ("install", "venv")
     return [
         Stage("cluster", up, about=45, needs=("programs",), only_local=True),
-        Stage("images", images, about=120, needs=("programs",), waits=("cluster",)),
+        Stage("images", images, about=160, needs=("programs",), waits=("cluster",)),
         Stage("install", install, about=60, needs=("images",), uses_cluster=True),
         Stage(
             "e2e",

@@ -60,6 +60,7 @@ def _content(trained: "Trained") -> dict[str, Any]:
                 "column": training.split.column,
                 "seed": training.seed,
             },
+            **({"weights": training.weights} if training.weights else {}),
             "rowsHeldOut": len(trained.target),
         },
         "metrics": [asdict(estimate) for estimate in trained.evaluation.metrics],
@@ -100,6 +101,8 @@ def _lines(card: Mapping[str, Any]) -> Iterator[str]:
             f"Joined as known at each row's time: Data set {one['dataset']}, version "
             f"{one['version']}: {', '.join(map(_plain, one['columns']))}."
         )
+    if data.get("weights"):
+        yield f"Rows weighed by {_plain(data['weights'])}."
     split = data["split"]
     column = f" of {_plain(split['column'])}" if split["column"] else ""
     yield ""

@@ -17,7 +17,7 @@ _ORDERED = (ColumnType.INTEGER, ColumnType.FLOAT, ColumnType.DATE, ColumnType.TI
 
 @dataclass(frozen=True)
 class Roles:
-    """The target, the features in the order of the files, the column that says when, if any.
+    """The target, the features in the order of the files, and columns that say when or how much.
 
     `beside` are the columns that only the judgement looks at.
     """
@@ -26,11 +26,12 @@ class Roles:
     features: tuple[Column, ...]
     time: Column | None
     beside: tuple[Column, ...] = ()
+    weight: Column | None = None
 
     @property
     def needed(self) -> list[str]:
         """The columns to read, each once."""
-        extra = [self.time] if self.time else []
+        extra = [column for column in (self.time, self.weight) if column]
         columns = (*self.features, self.target, *extra, *self.beside)
         return list(dict.fromkeys(c.name for c in columns))
 
@@ -42,7 +43,8 @@ class Roles:
 def assign(training: Training, schema: Schema) -> Roles:
     """Give every column its role; raises Failure."""
     target = _target(training, schema)
-    return Roles(target, _features(training, schema), _time(training, schema))
+    weight = _weight(training, schema)
+    return Roles(target, _features(training, schema), _time(training, schema), weight=weight)
 
 
 def _target(training: Training, schema: Schema) -> Column:
@@ -74,7 +76,7 @@ def _features(training: Training, schema: Schema) -> tuple[Column, ...]:
                 f"spec.features.exclude: the data set has no column {name!r}"
                 f"{names.suggestion(name, schema.names())}",
             )
-    left_out = {training.target, *training.exclude}
+    left_out = {training.target, training.weights, *training.exclude}
     features = tuple(column for column in schema.columns if column.name not in left_out)
     if not features:
         raise Failure(
@@ -89,6 +91,26 @@ def _features(training: Training, schema: Schema) -> tuple[Column, ...]:
             "or deliver them as numbers",
         )
     return features
+
+
+def _weight(training: Training, schema: Schema) -> Column | None:
+    name = training.weights
+    if name is None:
+        return None
+    column = schema.column(name)
+    if column is None:
+        near = names.suggestion(name, schema.names())
+        raise Failure(
+            "WeightsInvalid", f"spec.weights.column: the data set has no column {name!r}{near}"
+        )
+    if name == training.target or column.type not in (ColumnType.INTEGER, ColumnType.FLOAT):
+        what = "spec.target" if name == training.target else str(column.type)
+        raise Failure(
+            "WeightsInvalid",
+            f"spec.weights.column: column {name!r} is {what}, a weight is "
+            f"{ColumnType.INTEGER} or {ColumnType.FLOAT}: choose another column",
+        )
+    return column
 
 
 def _time(training: Training, schema: Schema) -> Column | None:

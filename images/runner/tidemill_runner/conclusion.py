@@ -4,37 +4,44 @@ It knows nothing of the source: what was delivered and what was made of it is ha
 manifest is written last.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 from tidemill.store import digests, layout
 from tidemill.store import manifest as manifests
 from tidemill.store.manifest import Manifest, Place
-from tidemill_runner import lineage
+from tidemill_runner import lineage, rows
 from tidemill_runner.collect import Collected
 from tidemill_runner.handover import Handover
 from tidemill_runner.inputs import S3Source
+from tidemill_runner.rows import OtherKeys, Rows
 from tidemill_runner.verdict import Judge, Judgement
 from tidemill_runner.workplace import JUDGED, PREPARED, Workplace
 
 
 @dataclass(frozen=True)
 class Conclusion:
-    """What is to become a version, what it was made from, and by what: None where by nothing."""
+    """What is to become a version, what it was made from, and by what: None where by nothing.
+
+    `spread` are its rows where they do not lie here, in the files handed over.
+    """
 
     place: Workplace
     made: Handover
     delivered: Handover
     header: Mapping[str, Any] | None
+    spread: Rows | None = None
 
     def judge(self) -> tuple[Manifest, Judgement]:
         """Look at all rows. Raises Failure."""
         place, made = self.place, self.made.collected
         manifest = self._manifest()
         place.progress.report(PREPARED, "describing and checking")
-        judge = Judge(place.document, place.store, place.limits, place.now)
-        return manifest, judge.judge(made.schema, manifest, self.made.files)
+        judge = Judge(place.document, place.store, place.now)
+        with self._rows() as found:
+            return manifest, judge.judge(made.schema, manifest, found)
 
     def record(self, manifest: Manifest, judgement: Judgement) -> dict[str, Any]:
         """Write what belongs to the version, the manifest last, and say what it is."""
@@ -68,6 +75,16 @@ class Conclusion:
         self._keep(manifest)
         facts.pop("checks", None)  # there may be thousands: record and report have them
         return {**facts, "columns": made.schema.summary()}
+
+    @contextmanager
+    def _rows(self) -> Iterator[Rows]:
+        if self.spread is not None:
+            yield self.spread
+            return
+        place, files = self.place, self.made.files
+        lookup = OtherKeys.of(place.store, files[0].parent, place.document.cas)
+        with rows.opened(files, lookup, place.limits) as found:
+            yield found
 
     def _manifest(self) -> Manifest:
         if self.header is None:

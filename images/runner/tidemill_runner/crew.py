@@ -8,26 +8,23 @@ if one worker had read them, so that a version, or a refusal, is the same for an
 
 import logging
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import pyarrow as pa
-
-from tidemill_runner import parts, tables
+from tidemill_runner import parts
+from tidemill_runner.assembly import Assembly, Rows
 from tidemill_runner.collect import Collected, Collector
 from tidemill_runner.handover import Handover
 from tidemill_runner.intake import settled
 from tidemill_runner.parts import Part
-from tidemill_runner.piecing import Piecing
+from tidemill_runner.piecing import Shape
 from tidemill_runner.portion import Portion
 from tidemill_runner.reader import Broken, Reader
 from tidemill_runner.sources import Origin
-from tidemill_runner.sources.origin import changed
 from tidemill_runner.staging import Staging
 from tidemill_runner.workplace import COLLECTED, STAGED, Workplace
 
 log = logging.getLogger(__name__)
-Rows = Iterable[tuple[str, Iterator[pa.RecordBatch]]]
 
 
 def lend_a_hand(place: Workplace, origin: Origin, worker: int) -> None:
@@ -47,6 +44,10 @@ def lend_a_hand(place: Workplace, origin: Origin, worker: int) -> None:
                 reader.pool.stumble(part.number)
                 return
             shutil.rmtree(folder)
+        if place.document.distributed:
+            from tidemill_runner.cluster import joining  # noqa: PLC0415 - only who needs it pays
+
+            joining.join(reader, worker)
 
 
 class Leader:
@@ -54,106 +55,97 @@ class Leader:
 
     def __init__(self, place: Workplace, origin: Origin) -> None:
         self._place = place
-        self._origin = origin
-        self._portions: dict[int, Portion] = {}
+        self.reader = Reader.of(place, origin)
+        self.portions: dict[int, Portion] = {}
         # Of the parts read here, whose rows are still at hand:
         self._folders: dict[int, Path] = {}
         self._broken: Broken | None = None
 
-    def run(self, rows: Path) -> Handover:
-        """Write the rows into a folder, as one worker does. Raises Failure."""
-        place = self._place
-        reader = Reader.of(place, self._origin)
+    def gather(self) -> Collected:
+        """See to it that all parts are read, and say what they are together. Raises Failure."""
+        place, reader = self._place, self.reader
         total = sum(part.size for part in reader.parts)
         seen = place.counted((0, COLLECTED), total, "reading and copying")
         own = parts.share(reader.parts, 0, place.document.workers)
         for part in own:
             if self._broken is None and part.number not in reader.pool.look().done:
-                self._read(reader, part, seen)
-        self._collect(reader, own, seen)  # what is wrong with the first parts is told now
-        while missing := self._missing(reader):
-            self._read(reader, missing, seen)
-        made = self._collect(reader, reader.parts, seen).collected(self._origin.where)
-        if place.document.prepare is None:
-            made = settled(place.document, made)
-        told = place.seen((COLLECTED, STAGED), made, "staging")
+                self._read(part, seen)
+        self._collect(own, seen)  # what is wrong with the first parts is told now
+        while missing := self._missing():
+            self._read(missing, seen)
+        made = self._collect(reader.parts, seen).collected(reader.origin.where)
+        return made if place.document.prepare else settled(place.document, made)
+
+    def run(self, rows: Path) -> Handover:
+        """Gather, and write the rows into a folder, as one worker does. Raises Failure."""
+        made = self.gather()
+        told = self._place.seen((COLLECTED, STAGED), made, "staging")
+        assembly = Assembly(self.reader, Shape(made.format, made.schema))
         with Staging(rows) as staging:
-            for part in reader.parts:
-                for key, batches in self._rows(reader, part, made):
+            for part in self.reader.parts:
+                for key, batches in self._rows(part, assembly):
                     staging.add(key, batches)
                 told(part.size)
         return Handover.of(made, staging.files)
 
-    def _read(self, reader: Reader, part: Part, seen: Callable[[int], None]) -> None:
+    def clear(self) -> None:
+        """Drop the rows read here: they are in the pool as well."""
+        for folder in self._folders.values():
+            shutil.rmtree(folder)
+        self._folders.clear()
+
+    def _read(self, part: Part, seen: Callable[[int], None]) -> None:
         try:
-            self._portions[part.number], self._folders[part.number] = reader.read(part, seen)
+            self.portions[part.number], self._folders[part.number] = self.reader.read(part, seen)
         except Broken as broken:
             self._broken = broken
 
-    def _missing(self, reader: Reader) -> Part | None:
+    def _missing(self) -> Part | None:
         """A part that nobody has left and that matters: what follows a broken one does not."""
+        reader = self.reader
         found = reader.pool.look()
         end = self._broken.part.number if self._broken else len(reader.parts)
         left = [
             part
             for part in reader.parts[:end]
-            if part.number not in found.done and part.number not in self._portions
+            if part.number not in found.done and part.number not in self.portions
         ]
         stumbled = [part for part in left if part.number in found.stumbled]
         # Others work forwards: the last one is the last that anybody else would come to.
         return stumbled[0] if stumbled else left[-1] if left else None
 
-    def _collect(
-        self, reader: Reader, found: Iterable[Part], seen: Callable[[int], None]
-    ) -> Collector:
+    def _collect(self, found: Iterable[Part], seen: Callable[[int], None]) -> Collector:
         """Count in the first parts, in the order of the listing, as one worker does."""
-        place, delivery = self._place, self._origin.delivery
+        place, delivery = self._place, self.reader.origin.delivery
         collector = Collector(None, place.document.cas, place.scratch, delivery)
         for part in found:
-            portion = self._portion(reader, part, seen)
+            portion = self._portion(part, seen)
             for one in portion.taken:
                 collector.take(one)
             if self._broken and self._broken.part is part:
                 raise self._broken.failure
         return collector
 
-    def _portion(self, reader: Reader, part: Part, seen: Callable[[int], None]) -> Portion:
+    def _portion(self, part: Part, seen: Callable[[int], None]) -> Portion:
         """What was found in a part, up to where it breaks."""
-        known = self._portions.get(part.number)
+        known = self.portions.get(part.number)
         if known is None and self._broken and self._broken.part is part:
             return Portion(self._broken.taken, None)
         if known is None:
-            known = reader.pool.read(part.number)
+            known = self.reader.pool.read(part.number)
             if known is None or not _is_of(known, part):
-                self._read(reader, part, seen)
-                return self._portion(reader, part, seen)
-            self._portions[part.number] = known
+                self._read(part, seen)
+                return self._portion(part, seen)
+            self.portions[part.number] = known
             seen(part.size)
         return known
 
-    def _rows(self, reader: Reader, part: Part, made: Collected) -> Rows:
-        portion = self._portions[part.number]
-        folder = self._folders.get(part.number)
-        files: list[Path] | None
-        if folder is not None:
-            files = [folder / file.name for file in portion.laid.files] if portion.laid else []
-        else:
-            folder = reader.fresh(f"part-{part.number:05d}")
-            files = reader.pool.fetch(part.number, portion, folder)
-        rows = Piecing(made).rows(portion, files) if files is not None else None
-        yield from rows if rows is not None else self._again(reader, part, made)
-        shutil.rmtree(folder)
-
-    def _again(self, reader: Reader, part: Part, made: Collected) -> Rows:
-        """Read the objects of a part again, now that it is known as what."""
-        log.info("part %d is read again, as its columns are in the whole", part.number)
-        path = reader.fresh(f"objects-{part.number:05d}") / "object"
-        for info, one in zip(part.objects, self._portions[part.number].taken, strict=True):
-            if self._origin.fetch(info, path, lambda _: None) != one.entry.digest:
-                raise changed(f"{info.key} was replaced while it was read")
-            key = one.entry.key
-            yield key, tables.normalised(path, key, made.schema, made.format)
-            path.unlink()
+    def _rows(self, part: Part, assembly: Assembly) -> Rows:
+        portion, folder = self.portions[part.number], self._folders.get(part.number)
+        if folder is None:
+            return assembly.rows(part, portion)
+        names = [file.name for file in portion.laid.files] if portion.laid else []
+        return assembly.rows_of(part, portion, [folder / name for name in names])
 
 
 def _is_of(portion: Portion, part: Part) -> bool:

@@ -17,6 +17,7 @@ EXITS: dict[str, Exit] = {
     "TargetMissing": Exit.USER,
     "FeaturesInvalid": Exit.USER,
     "SplitInvalid": Exit.USER,
+    "WeightsInvalid": Exit.USER,
     "EstimatorRefused": Exit.USER,
     "ParameterInvalid": Exit.USER,
     "MetricInvalid": Exit.USER,
@@ -43,6 +44,7 @@ EXITS: dict[str, Exit] = {
     "DigestMismatch": Exit.DATA,
     "SourceChanged": Exit.INFRASTRUCTURE,
     "SourceUnavailable": Exit.INFRASTRUCTURE,
+    "WorkersLost": Exit.INFRASTRUCTURE,
     "ScratchFull": Exit.INFRASTRUCTURE,
     "OnlineStoreUnavailable": Exit.INFRASTRUCTURE,
     "OnlineStoreFull": Exit.USER,
@@ -62,6 +64,9 @@ class Failure(Exception):  # noqa: N818 - a failed run is what it stands for
         self.reason = reason
         self.message = message if len(message) <= MAX_MESSAGE else message[:MAX_MESSAGE] + "…"
         self.exit_code = EXITS[reason] if exit_code is None else exit_code
+
+    def __reduce__(self) -> tuple[type["Failure"], tuple[str, str, Exit]]:
+        return type(self), (self.reason, self.message, self.exit_code)
 
 
 def no_room(error: BaseException) -> Failure | None:

@@ -22,6 +22,7 @@ from tidemill_runner.intake import Intake, settled
 from tidemill_runner.prepare import FIELD, FILE, SOURCE, Preparation, Room
 from tidemill_runner.referenced import Referenced
 from tidemill_runner.sources import Origin
+from tidemill_runner.spread.rows import Spread
 from tidemill_runner.staging import staged
 from tidemill_runner.workplace import PREPARED, STAGED, Workplace
 
@@ -44,6 +45,8 @@ class Ingest:
     def work(self) -> dict[str, Any]:
         """Go through the parts, in a scratch space that somebody else clears."""
         document, asked = self.place.document, self.place.document.prepare
+        if document.distributed and document.workers > 1:
+            return self._distributed()
         rows = self.place.folder("rows")
         if document.workers > 1:
             delivered = Leader(self.place, self.origin).run(rows)
@@ -59,6 +62,21 @@ class Ingest:
             made, header = self._prepared(preparation, delivered), preparation.header()
         conclusion = Conclusion(self.place, made, delivered, header)
         manifest, judgement = conclusion.judge()
+        self.origin.objects()
+        return conclusion.record(manifest, judgement)
+
+    def _distributed(self) -> dict[str, Any]:
+        """Judge the rows where they are read: no worker has all of them."""
+        from tidemill_runner.cluster import leading  # noqa: PLC0415 - only who needs it pays
+
+        leader = Leader(self.place, self.origin)
+        made = leader.gather()
+        leader.clear()
+        delivered = Handover.of(made, [])
+        with leading.crowd(self.place, leader, made) as crowd:
+            spread = Spread(crowd, made.rows)
+            conclusion = Conclusion(self.place, delivered, delivered, None, spread)
+            manifest, judgement = conclusion.judge()
         self.origin.objects()
         return conclusion.record(manifest, judgement)
 

@@ -136,8 +136,9 @@ class IngestInput:
     describe: Mapping[str, Any] = field(default_factory=dict)
     entity: Mapping[str, Any] = field(default_factory=dict)
     copies: bool = True
-    # How many read the delivery; the first makes the version.
+    # How many read the delivery; the first makes the version, over Dask with the others or alone.
     workers: int = 1
+    distributed: bool = False
 
     @property
     def on_change(self) -> str:
@@ -178,6 +179,8 @@ class Training:
     steps: tuple[Step, ...]
     metrics: tuple[str, ...]
     evaluation: Mapping[str, Any] = field(default_factory=dict)
+    # The column of the rows' weights.
+    weights: str | None = None
 
 
 @dataclass(frozen=True)
@@ -247,6 +250,7 @@ def ingest(document: Mapping[str, Any]) -> IngestInput:
         entity=document.get("entity") or {},
         copies=document.get("copies") is not False,
         workers=int(document.get("workers") or 1),
+        distributed=document.get("engine") == "Dask",
     )
 
 
@@ -378,4 +382,5 @@ def _training(spec: Mapping[str, Any]) -> Training:
         ),
         metrics=tuple((spec.get("evaluation") or {}).get("metrics") or ()),
         evaluation=spec.get("evaluation") or {},
+        weights=(spec.get("weights") or {}).get("column"),
     )

@@ -1,8 +1,8 @@
 """Rows as an estimator takes them: a matrix of features, and the target.
 
 Numbers and booleans make a float64 matrix with NaN for what is missing; with a text column the
-matrix holds objects, numbers as floats, a missing text as None. The server builds its matrix by the
-same rule from the signature.
+matrix holds objects, numbers as floats, and NaN for a missing text as well: it is what imputers and
+encoders look for by default. The server builds its matrix by the same rule from the signature.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ MAX_FLOAT_CLASSES = 100
 
 @dataclass(frozen=True)
 class Data:
-    """What is learnt from: features, target, and the value of the time column, if one splits.
+    """What is learnt from: features, target, the time that splits, if one does, and weights.
 
     `beside` are the columns that only the judgement looks at, as they were delivered.
     """
@@ -33,6 +33,7 @@ class Data:
     target: NDArray[Any]
     time: NDArray[np.int64] | NDArray[np.float64] | None
     beside: pa.Table | None = None
+    weights: NDArray[np.float64] | None = None
 
     @property
     def n(self) -> int:
@@ -43,7 +44,9 @@ def build(rows: Rows, roles: Roles, training: Training) -> Data:
     """Raises Failure for values that cannot be learnt, naming column, object and row."""
     time = _time(rows, roles.time) if roles.time else None
     beside = rows.table.select([column.name for column in roles.beside])
-    return Data(_features(rows, roles), _target(rows, roles.target, training), time, beside)
+    weights = _weights(rows, roles.weight) if roles.weight else None
+    features, target = _features(rows, roles), _target(rows, roles.target, training)
+    return Data(features, target, time, beside, weights)
 
 
 def _features(rows: Rows, roles: Roles) -> NDArray[Any]:
@@ -52,7 +55,9 @@ def _features(rows: Rows, roles: Roles) -> NDArray[Any]:
     for position, column in enumerate(roles.features):
         values = rows.table.column(column.name)
         if column.type is ColumnType.STRING:
-            matrix[:, position] = np.array(values.to_pylist(), dtype=object)
+            texts = np.array(values.to_pylist(), dtype=object)
+            texts[pc.is_null(values).to_numpy()] = np.nan
+            matrix[:, position] = texts
         else:
             numbers = _floats(values)
             _check_finite(numbers, column, rows)
@@ -125,6 +130,20 @@ def _labels(values: pa.ChunkedArray, column: Column) -> NDArray[Any]:
             "a classifier needs two; choose another target or deliver more data",
         )
     return labels
+
+
+def _weights(rows: Rows, column: Column) -> NDArray[np.float64]:
+    weights = _floats(rows.table.column(column.name))
+    wrong = ~(weights >= 0) | np.isinf(weights)
+    if wrong.any():
+        place = int(wrong.argmax())
+        found = "no value" if np.isnan(weights[place]) else f"{weights[place]:g}"
+        raise Failure(
+            "WeightsInvalid",
+            f"spec.weights.column: column {column.name!r} has {found} at "
+            f"{rows.where(place)}{_more(int(wrong.sum()))}: a weight is a number from 0 on",
+        )
+    return weights
 
 
 def _time(rows: Rows, column: Column) -> NDArray[Any]:

@@ -4,8 +4,8 @@ Its digest follows from model, data and environment alone: no time, no name of a
 manifest goes last and only once, so a package is either whole or not there.
 """
 
+import json
 import platform
-import zipfile
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -14,18 +14,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import skops.io
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
-from skops.io.exceptions import UnsupportedTypeException
 
-from tidemill.store import digests, package, trusted
-from tidemill.store.errors import PackageError
-from tidemill_runner import canonical, card
+from tidemill.store import boosted, digests, package
+from tidemill_runner import card, model_file
 from tidemill_runner.columns import Roles
 from tidemill_runner.evaluate import Evaluation
-from tidemill_runner.failures import Failure
-from tidemill_runner.fit import name_of
 from tidemill_runner.inputs import TrainInput
 from tidemill_runner.joined import Chosen
 from tidemill_runner.judgement.judge import Judged
@@ -35,6 +30,8 @@ from tidemill_runner.storage import Storage
 SIGNATURE_FORMAT = "tidemill.dev/signature/v1"
 PACKAGES = ("scikit-learn", "numpy", "scipy", "skops", "joblib", "threadpoolctl")
 SAMPLE_ROWS = 1000
+EXAMPLES = 3
+MAX_EXAMPLE_CHARS = 256 * 1024
 SAMPLE_CELLS = 2_000_000
 _DATATYPES = {
     ColumnType.INTEGER: "INT64",
@@ -68,15 +65,16 @@ class Artifact:
 def write(trained: Trained, directory: Path) -> tuple[bytes, str]:
     """Fill the folder and prove the model in it; the manifest and its digest. Raises Failure."""
     directory.mkdir()
-    model = directory / package.MODEL
-    _dump(trained.pipeline, model)
+    model_file.write(trained.pipeline, directory)
     rows = min(SAMPLE_ROWS, max(1, SAMPLE_CELLS // len(trained.roles.features)))
     sample = np.linspace(0, len(trained.target) - 1, min(rows, len(trained.target))).astype(int)
-    _prove(trained, model, trained.features[sample])
+    model_file.prove(trained.pipeline, directory, trained.features[sample])
     _write_sample(trained, directory / "holdout.parquet", sample)
     for name, content in {
-        "signature.json": signature(trained),
-        "environment.json": environment(trained.document.image),
+        "signature.json": signature(trained, sample[:EXAMPLES]),
+        "environment.json": environment(
+            trained.document.image, model_file.library(trained.pipeline)
+        ),
         "metrics.json": _metrics(trained),
         "lineage.json": _lineage(trained),
     }.items():
@@ -99,8 +97,8 @@ def upload(
     return Artifact(prefix, digest, parsed.total_bytes)
 
 
-def signature(trained: Trained) -> dict[str, Any]:
-    """What goes in and what comes out, for servers and their clients."""
+def signature(trained: Trained, examples: NDArray[np.intp]) -> dict[str, Any]:
+    """What goes in and what comes out, for servers and their clients; and rows to try it with."""
     classes = trained.pipeline.classes_ if hasattr(trained.pipeline, "classes_") else None
     outputs: list[dict[str, Any]] = [
         {"name": "predict", "datatype": _output_type(classes), "shape": [-1]}
@@ -108,59 +106,46 @@ def signature(trained: Trained) -> dict[str, Any]:
     if classes is not None and hasattr(trained.pipeline, "predict_proba"):
         shape = [-1, len(classes)]
         outputs.append({"name": "predict_proba", "datatype": "FP64", "shape": shape})
+    library = model_file.library(trained.pipeline)
     return {
         "format": SIGNATURE_FORMAT,
+        **({"trees": boosted.FILES[library]} if library else {}),
         "task": trained.document.training.task,
-        "matrix": "object" if trained.roles.has_text else "float64",
+        "matrix": "object-nan" if trained.roles.has_text else "float64",
         "inputs": [_input(column) for column in trained.roles.features],
         "outputs": outputs,
+        # A model may refuse rows that nobody would send: those it has answered it answers again.
+        "examples": _few([_plain(row) for row in trained.features[examples].tolist()]),
         "classes": None if classes is None else classes.tolist(),
     }
 
 
-def environment(image: str) -> dict[str, Any]:
+def _plain(row: list[Any]) -> list[Any]:
+    """A row of the matrix as JSON has it: null where a value is missing."""
+    return [None if value != value else value for value in row]  # noqa: PLR0124 - NaN
+
+
+def _few(rows: list[list[Any]]) -> list[list[Any]]:
+    """The rows, or none where their texts are long: a signature is small."""
+    return rows if len(json.dumps(rows)) <= MAX_EXAMPLE_CHARS else []
+
+
+def environment(image: str, library: str | None = None) -> dict[str, Any]:
+    """What the model was made with; `library` is that of its trees, where they have one."""
+    packages = (*PACKAGES, *([boosted.DISTRIBUTIONS[library]] if library else []))
     return {
         "python": platform.python_version(),
-        "packages": {name: metadata.version(name) for name in PACKAGES},
+        "packages": {name: metadata.version(name) for name in packages},
         "image": image,
     }
 
 
-def _dump(pipeline: Pipeline, path: Path) -> None:
-    raw = path.parent / "raw.skops"
-    try:
-        skops.io.dump(pipeline, raw, compression=zipfile.ZIP_STORED)
-        canonical.rewrite(raw, path)
-    except (UnsupportedTypeException, TypeError, ValueError, AttributeError) as error:
-        raise _unpackable(pipeline, f"cannot be saved: {error}") from None
-    finally:
-        raw.unlink(missing_ok=True)
-
-
-def _prove(trained: Trained, path: Path, sample: NDArray[Any]) -> None:
-    """Load the file as the server will and compare answers, bit by bit."""
-    try:
-        loaded = trusted.load(path)
-    except (trusted.ModelRefused, PackageError) as error:
-        raise _unpackable(trained.pipeline, f"does not load: {error}") from None
-    for method in ("predict", "predict_proba"):
-        if hasattr(trained.pipeline, method):
-            before = np.asarray(getattr(trained.pipeline, method)(sample))
-            after = np.asarray(getattr(loaded, method)(sample))
-            if before.shape != after.shape or not (before == after).all():
-                raise _unpackable(trained.pipeline, f"answers otherwise when loaded ({method})")
-
-
-def _unpackable(pipeline: Pipeline, detail: str) -> Failure:
-    return Failure(
-        "ModelNotPackable",
-        f"the fitted {name_of(pipeline)} {detail}: models are kept in skops' format without code; "
-        "use other classes or leave out the parameters that need more",
-    )
-
-
 def _write_sample(trained: Trained, path: Path, sample: NDArray[np.intp]) -> None:
-    columns = [pa.array(trained.features[sample, i]) for i in range(trained.features.shape[1])]
+    columns = [
+        # A missing text is NaN in the matrix, and null in the file.
+        pa.array(trained.features[sample, place], from_pandas=column.type is ColumnType.STRING)
+        for place, column in enumerate(trained.roles.features)
+    ]
     names = [column.name for column in trained.roles.features]
     table = pa.Table.from_arrays(
         [*columns, pa.array(trained.target[sample])], names=[*names, trained.roles.target.name]
@@ -200,6 +185,7 @@ def _lineage(trained: Trained) -> dict[str, Any]:
         "target": training.target,
         "task": training.task,
         "exclude": list(training.exclude),
+        **({"weights": training.weights} if training.weights else {}),
         "split": {
             "by": training.split.by,
             "holdout": str(training.split.holdout),

@@ -15,11 +15,10 @@ import pyarrow.parquet as pq
 
 from tidemill_runner import inference, tables
 from tidemill_runner.checks.declared import TEXT_FORMATS
-from tidemill_runner.collect import Collected
 from tidemill_runner.files import partitions
 from tidemill_runner.inference import Notation
 from tidemill_runner.portion import Laid, Portion
-from tidemill_runner.schema import Column, ColumnType
+from tidemill_runner.schema import Column, ColumnType, Schema
 
 Convert = Callable[[pa.Array], pa.Array]
 _INTEGER_TO_FLOAT = (ColumnType.INTEGER, ColumnType.FLOAT)
@@ -27,10 +26,18 @@ _DATE_TO_TIMESTAMP = (ColumnType.DATE, ColumnType.TIMESTAMP)
 
 
 @dataclass(frozen=True)
+class Shape:
+    """What the rows of a whole delivery are like, and what they were delivered as."""
+
+    format: str
+    schema: Schema
+
+
+@dataclass(frozen=True)
 class Piecing:
     """Puts rows of parts into the shape of the whole."""
 
-    whole: Collected
+    whole: Shape
 
     def rows(
         self, portion: Portion, files: Sequence[Path]

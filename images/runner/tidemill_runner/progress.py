@@ -45,6 +45,7 @@ class Progress:
         self._latest: dict[str, Any] | None = None
         self._changed = threading.Condition()
         self._closed = False
+        self._told: dict[str, str] = {}
         self._thread = threading.Thread(target=self._deliver, name="progress", daemon=True)
 
     def __enter__(self) -> "Progress":
@@ -69,10 +70,19 @@ class Progress:
             "percent": min(100, max(0, int(percent))),
             "message": message[:256],
             "etaSeconds": None if eta_seconds is None else max(0, round(eta_seconds)),
+            **self._told,
         }
         with self._changed:
             self._latest = body
             self._changed.notify()
+
+    def step(self, name: str) -> None:
+        """Say which part of the work begins; it goes with the next report."""
+        self._told["step"] = name[:64]
+
+    def measured(self, name: str, value: float) -> None:
+        """Say what was measured last; it goes with the next report."""
+        self._told["metric"] = f"{name}={value:.4g}"[:64]
 
     def share(self, span: tuple[float, float], message: str, of: int) -> Callable[[int], None]:
         """A callback that takes what is done of `of` and reports it within a span of percents."""

@@ -114,6 +114,7 @@ def _data(trained: Trained, parts: Parts) -> dict[str, str]:
         },
         "Target": f"{trained.roles.target.name} ({trained.roles.target.type})",
         "Split": f"{how}, {split.holdout} held out, seed {document.training.seed}",
+        **({"Weights": document.training.weights} if document.training.weights else {}),
         "Rows": f"{len(parts.train):,} to train, {len(parts.holdout):,} held out",
         f"Features ({len(trained.roles.features)})": names,
     }

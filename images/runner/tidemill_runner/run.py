@@ -120,7 +120,7 @@ class Run:
             # scikit-learn takes a second to import, which an ingest has no use for.
             from tidemill_runner.train import Stopwatch, Train  # noqa: PLC0415
 
-            return Train(document, storage, scratch, reports, Stopwatch()).run()
+            return Train(document, storage, scratch, reports, Stopwatch(begun=reports.step)).run()
 
     def _ingest(
         self, document: IngestInput, storage: Storage, scratch: Path, reports: Progress

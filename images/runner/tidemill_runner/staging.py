@@ -29,11 +29,13 @@ _PLACES = [
 class Staging:
     """Files being written; use as a context, then see `files`.
 
-    Without places they are for somebody else's code, in a compression that all readers know.
+    Without places they are for somebody else's code, in a compression that all readers know. A file
+    holds `most` rows, or a few more; None for one file with all of them.
     """
 
-    def __init__(self, folder: Path, *, placed: bool = True) -> None:
+    def __init__(self, folder: Path, *, placed: bool = True, most: int | None = 0) -> None:
         self.folder = folder
+        self._most = FILE_ROWS if most == 0 else most
         self.rows = 0
         self._placed = placed
         self.files: list[Path] = []
@@ -57,7 +59,7 @@ class Staging:
             self._rows += batch.num_rows
 
     def _file(self, schema: pa.Schema) -> pq.ParquetWriter:
-        if self._writer is None or self._rows >= FILE_ROWS:
+        if self._writer is None or (self._most is not None and self._rows >= self._most):
             self._close()
             path = self.folder / f"{len(self.files):05d}.parquet"
             self.files.append(path)

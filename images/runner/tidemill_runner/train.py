@@ -14,7 +14,17 @@ from typing import Any
 from sklearn.pipeline import Pipeline
 
 from tidemill.store import layout
-from tidemill_runner import columns, estimators, matrix, package, report, split
+from tidemill_runner import (
+    columns,
+    estimators,
+    matrix,
+    model_file,
+    package,
+    report,
+    selection,
+    split,
+    weights,
+)
 from tidemill_runner.columns import Roles
 from tidemill_runner.dataset import Version
 from tidemill_runner.evaluate import Evaluation, ask, choose, evaluate
@@ -40,13 +50,15 @@ REPORT = "report.html"
 
 @dataclass
 class Stopwatch:
-    """How long each part of a run took."""
+    """How long each part of a run took; `begun` is told the name of each as it begins."""
 
     clock: Callable[[], float] = time.monotonic
+    begun: Callable[[str], None] = field(default=lambda _: None)
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def measure(self, part: str) -> Iterator[None]:
+        self.begun(part)
         start = self.clock()
         try:
             yield
@@ -68,6 +80,7 @@ class Train:
         """Do it; the result without its times of day. Raises Failure."""
         training = self.document.training
         pipeline = estimators.build(training)
+        weights.check(pipeline, training)
         metrics = choose(training, pipeline)
         asked = Asked.of(training)
         with self.watch.measure("load"):
@@ -75,6 +88,7 @@ class Train:
             joined = self._joined(version)
             schema = joined.schema if joined else version.schema
             roles = replace(columns.assign(training, schema), beside=asked.columns(schema))
+            selection.resolve(pipeline, roles)
             data = self._load(version, roles, joined)
             parts = split.divide(data.n, training.split, data.time, training.seed)
             fairness.check(asked, data.target)
@@ -87,6 +101,8 @@ class Train:
             with explained(pipeline, roles):
                 answers = ask(pipeline, held[0])
             evaluation = evaluate(pipeline, answers, held[1], metrics, training.seed)
+            for first in evaluation.metrics[:1]:
+                self.progress.measured(first.name, first.value)
             scene = Scene(training, asked, roles, pipeline, data, parts, evaluation)
             evaluation = grouped.regrouped(scene)
             for estimate in evaluation.metrics:
@@ -136,7 +152,10 @@ class Train:
             )
         self.progress.report(20, f"fitting {name_of(pipeline)} on {len(target):,} rows")
         log.info("fitting %s on %d rows", name_of(pipeline), len(target))
-        fit(pipeline, data.features[parts.train], target, roles)
+        weights.set_class_weights(pipeline, target)
+        counted = None if data.weights is None else data.weights[parts.train]
+        given = weights.params(pipeline, counted)
+        fit(pipeline, data.features[parts.train], target, roles, given)
 
     def _upload(self, trained: Trained, parts: Parts) -> Artifact:
         self.progress.report(85, "packing and proving the model")
@@ -150,6 +169,7 @@ class Train:
 
     def _result(self, trained: Trained, parts: Parts, artifact: Artifact) -> dict[str, Any]:
         bucket = self.store.config.bucket
+        trees = model_file.library(trained.pipeline)
         evaluation: Evaluation = trained.evaluation
         joined = [
             {"name": one.table.dataset.name, "version": one.table.dataset.version}
@@ -167,6 +187,7 @@ class Train:
                 "uri": layout.uri(bucket, artifact.prefix),
                 "digest": artifact.digest,
                 "bytes": artifact.bytes,
+                **({"trees": trees} if trees else {}),
             },
             "report": layout.uri(bucket, f"{self.document.identity.output}{REPORT}"),
             "seconds": dict(self.watch.seconds),

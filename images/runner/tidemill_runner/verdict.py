@@ -5,22 +5,20 @@ latest.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from tidemill.store import errors, layout
 from tidemill.store.manifest import Manifest
-from tidemill_runner import inputs, lineage
-from tidemill_runner.checks import distribution, referential
+from tidemill_runner import lineage
+from tidemill_runner.checks import distribution
 from tidemill_runner.checks import verdict as checking
 from tidemill_runner.checks.declared import sensitive
 from tidemill_runner.checks.parse import parse
-from tidemill_runner.checks.rule import Exists, Plan
+from tidemill_runner.checks.rule import Plan
 from tidemill_runner.checks.run import run
-from tidemill_runner.database import Limits
 from tidemill_runner.dataset import Version
 from tidemill_runner.description import page
 from tidemill_runner.description.page import Description
@@ -29,13 +27,11 @@ from tidemill_runner.inputs import DatasetVersion, IngestInput
 from tidemill_runner.profile import classify, compare, document, measure
 from tidemill_runner.profile.classify import Verdict
 from tidemill_runner.profile.document import Profile
-from tidemill_runner.referenced import Referenced
+from tidemill_runner.rows import Rows
 from tidemill_runner.schema import ColumnType, Schema
-from tidemill_runner.staging import staged, viewed
 from tidemill_runner.storage import Storage
 
 log = logging.getLogger(__name__)
-REFERENCED = "referenced"
 MAX_PROFILE_BYTES = 256 * 1024 * 1024
 MAX_REASONS = 20
 
@@ -94,21 +90,16 @@ class Judge:
 
     document: IngestInput
     store: Storage
-    limits: Limits
     now: Callable[[], datetime]
 
-    def judge(self, schema: Schema, manifest: Manifest, files: Sequence[Path]) -> Judgement:
+    def judge(self, schema: Schema, manifest: Manifest, rows: Rows) -> Judgement:
         """Look at all rows. Raises Failure."""
         described = _described(schema)
         asked = self.document
         plan = parse(asked.schema or None, asked.checks, described, asked.entity)
         named = self._named(plan, manifest)
-        lookups = self._lookups(plan, files[0].parent / REFERENCED)
-        with viewed(staged(files), files[0].parent, self.limits) as rows:
-            outcomes = run(rows, plan, self.now(), lookups)
-            profile = measure.measure(
-                rows, described, sensitive(self.document.schema), _grouping(self.document.describe)
-            )
+        outcomes = run(rows, plan, self.now())
+        profile = rows.profile(described, sensitive(asked.schema), _grouping(asked.describe))
         before = self._before(manifest)
         comparison = compare.compare(before.profile, profile) if before else None
         comparisons: dict[str | None, compare.Comparison] = {
@@ -146,18 +137,6 @@ class Judge:
             rejection=rejection,
             checks=verdict,
         )
-
-    def _lookups(self, plan: Plan, folder: Path) -> dict[int, str]:
-        """The keys of other Datasets that rules look into, by the rules' positions."""
-        others = Referenced(self.store, folder)
-        lookups: dict[int, str] = {}
-        for position, rule in enumerate(plan.rules):
-            if isinstance(rule, Exists):
-                wanted = inputs.version(rule.source, self.document.cas)
-                columns = referential.theirs(rule, others.schema(wanted))
-                files = others.rows(wanted, [column.name for column in columns])
-                lookups[position] = referential.keys(columns, files)
-        return lookups
 
     def _named(self, plan: Plan, manifest: Manifest) -> dict[str, Profile]:
         """The profiles of the versions that rules name; nothing moves from a version to itself."""

@@ -15,3 +15,14 @@ class Platform:
     runner_image: str
     server_image: str
     operator_url: str
+    # Those with XGBoost and LightGBM, where they are installed.
+    runner_boosting_image: str = ""
+    server_boosting_image: str = ""
+
+    def runner_for(self, *, boosted: bool) -> str:
+        """Give the image of a Job; the plain one says what it lacks."""
+        return (self.runner_boosting_image if boosted else "") or self.runner_image
+
+    def server_for(self, *, boosted: bool) -> str:
+        """Give the image of a model's server."""
+        return (self.server_boosting_image if boosted else "") or self.server_image

@@ -124,12 +124,16 @@ def _condition(
 
 def _container_fault(pod: Mapping[str, Any], status: Mapping[str, Any]) -> Diagnosis | None:
     statuses = (status.get(f) or () for f in ("initContainerStatuses", "containerStatuses"))
-    for container in itertools.chain(*statuses):
+    beside = _sidecars(pod)
+    # They are ended with the pod, and often badly: what ended the pod is told first.
+    for container in sorted(itertools.chain(*statuses), key=lambda one: one["name"] in beside):
         if container.get("ready"):
             continue
         state = container.get("state", {})
         ended = state.get("terminated") or container.get("lastState", {}).get("terminated")
         if ended and (ended.get("exitCode") or ended.get("reason") == "OOMKilled"):
+            if container["name"] in beside:
+                return _sidecar_ended(pod, container["name"], ended)
             return _ended(pod, container["name"], ended)
         waiting = state.get("waiting") or {}
         text = str(waiting.get("message", "")).strip()
@@ -146,6 +150,23 @@ def _container_fault(pod: Mapping[str, Any], status: Mapping[str, Any]) -> Diagn
             message = f"the container cannot be created: {text}"
             return Diagnosis(Reason.POD_NOT_CREATED, message, pod["metadata"]["name"])
     return None
+
+
+def _sidecars(pod: Mapping[str, Any]) -> set[str]:
+    """Name the containers beside ours: the user's, from `spec.template.sidecars`."""
+    first = pod.get("spec", {}).get("initContainers") or ()
+    return {one["name"] for one in first if one.get("restartPolicy") == "Always"}
+
+
+def _sidecar_ended(pod: Mapping[str, Any], container: str, ended: Mapping[str, Any]) -> Diagnosis:
+    """Say that a sidecar ends again and again; what it says is nobody's word but its own."""
+    name, code = pod["metadata"]["name"], int(ended.get("exitCode", 0))
+    why = " (out of memory)" if ended.get("reason") == "OOMKilled" else ""
+    message = (
+        f"the sidecar {container} ended with exit code {code}{why} and is started again: correct "
+        f"spec.template.sidecars, see `kubectl logs {name} -c {container}`"
+    )
+    return Diagnosis(Reason.CONTAINER_FAILED, message, name, container=container)
 
 
 def _ended(pod: Mapping[str, Any], container: str, ended: Mapping[str, Any]) -> Diagnosis:

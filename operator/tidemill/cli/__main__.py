@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import click
 
-from tidemill.cli.commands import root
 from tidemill.cli.failure import Exit, Failure
+from tidemill.cli.program import root
 from tidemill.cli.words import plain
 
 PROGRAM = "kubectl tidemill"

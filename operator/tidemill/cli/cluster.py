@@ -68,8 +68,13 @@ class Cluster:
         path: str,
         body: dict[str, Any] | None = None,
         headers: dict[str, str] | None = None,
+        *,
+        patient: bool = False,
     ) -> Any:  # noqa: ANN401 - the answer as urllib3 gives it: status, headers, stream
-        """Send a request; gives an answer whose body is still to be read."""
+        """Send a request; gives an answer whose body is still to be read.
+
+        With `patient`, what comes may come at any time: the log of a pod that works in silence.
+        """
         import urllib3  # noqa: PLC0415
 
         sent = {"User-Agent": "kubectl-tidemill", "Accept": "application/json", **(headers or {})}
@@ -83,7 +88,9 @@ class Cluster:
                 self._configuration.host.rstrip("/") + path,
                 headers=sent,
                 body=None if body is None else json.dumps(body).encode(),
-                timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
+                timeout=urllib3.Timeout(
+                    connect=CONNECT_SECONDS, read=None if patient else READ_SECONDS
+                ),
                 retries=False,
                 redirect=False,
                 preload_content=False,

@@ -3,7 +3,6 @@
 import io
 import json
 import sys
-import webbrowser
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from tidemill.cli import columns, difference, proposal, tables, versions
 from tidemill.cli.data import Data
 from tidemill.cli.download import Download, places
 from tidemill.cli.failure import Exit, Failure
+from tidemill.cli.files import written
 from tidemill.cli.flags import complete_name, complete_version, with_data
 from tidemill.cli.words import plain, short, size
 from tidemill.store.manifest import Manifest, ManifestError
@@ -29,7 +29,7 @@ version_argument = click.argument(
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
 @click.version_option(package_name="tidemill", message="%(version)s")
 def root() -> None:
-    """Look into what Tidemill keeps: data sets, their versions, what is in them."""
+    """Look into what Tidemill keeps and does: data sets, their versions, training runs."""
 
 
 @root.group()
@@ -151,16 +151,7 @@ def report(data: Data, name: str, version: str, *, file: Path | None, show: bool
     """Write the report of VERSION: what is in it, its checks, what changed. One file of HTML."""
     digest = versions.named(data, name, version)
     page = data.document(name, digest, "report")
-    target = file or Path(f"{name}-{short(digest)}.html")
-    part = target.with_name(f".{target.name}.part")
-    try:
-        part.write_bytes(page)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
-    click.echo(str(target))
-    if show and not webbrowser.open(target.resolve().as_uri()):
-        click.echo(f"no browser could be opened: open {target} yourself", err=True)
+    written(file or Path(f"{name}-{short(digest)}.html"), page, show=show)
 
 
 @dataset.command()

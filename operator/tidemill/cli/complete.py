@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import click
 from click.shell_completion import ShellComplete
 
-from tidemill.cli.commands import root
+from tidemill.cli.program import root
 from tidemill.cli.words import plain
 
 NO_FILES = 4

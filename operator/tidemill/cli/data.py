@@ -54,7 +54,7 @@ class Data:
             if refused.status == 404:
                 why = f"namespace {self.namespace} has no data set {name}: see `kubectl get tmds`"
                 raise Failure(Exit.REFUSED, why) from None
-            raise _failure(refused) from None
+            raise failure_of(refused) from None
 
     def datasets(self) -> list[dict[str, Any]]:
         """Read the objects of the namespace, as many as one completes by."""
@@ -62,7 +62,7 @@ class Data:
         try:
             found: list[dict[str, Any]] = self.cluster.json("GET", f"{path}?limit=200")["items"]
         except Refused as refused:
-            raise _failure(refused) from None
+            raise failure_of(refused) from None
         return found
 
     def versions(self, name: str, limit: int) -> tuple[list[dict[str, Any]], int]:
@@ -125,9 +125,11 @@ class Data:
         raise AssertionError
 
     def _path(self, name: str, tail: str) -> str:
+        return f"{self._proxy()}/datasets/{quote(name, safe='')}/versions{tail}"
+
+    def _proxy(self) -> str:
         system, own = (quote(part, safe="") for part in (self.place.system, self.namespace))
-        proxy = f"/api/v1/namespaces/{system}/services/{SERVICE}/proxy"
-        return f"{proxy}/v1/namespaces/{own}/datasets/{quote(name, safe='')}/versions{tail}"
+        return f"/api/v1/namespaces/{system}/services/{SERVICE}/proxy/v1/namespaces/{own}"
 
     def _fresh_token(self) -> str:
         if not self._token or self.clock() - self._since > RENEWED_SECONDS:
@@ -153,7 +155,7 @@ class Data:
             if refused.status in (401, 403):
                 why = f"you may not make a token of {what}: ask for the role `edit` there"
                 raise Failure(Exit.FORBIDDEN, why) from None
-            raise _failure(refused) from None
+            raise failure_of(refused) from None
 
     def _no_data(self, refused: Refused) -> Failure:
         system = self.place.system
@@ -163,7 +165,7 @@ class Data:
         if refused.by_api_server and refused.status >= 500:
             why = f"the operator in namespace {system} does not answer: see `kubectl -n {system}"
             return Failure(Exit.UNREACHABLE, f"{why} get pods`")
-        return _failure(refused)
+        return failure_of(refused)
 
 
 class Broken(Exception):  # noqa: N818 - what has happened to the answer
@@ -179,7 +181,8 @@ def _pieces(answer: Any) -> Iterator[bytes]:  # noqa: ANN401 - as urllib3 gives 
         raise Broken(type(error).__name__) from None
 
 
-def _failure(refused: Refused) -> Failure:
+def failure_of(refused: Refused) -> Failure:
+    """Say what a refusal means for the one who typed the command."""
     if refused.status in (401, 403):
         return Failure(Exit.FORBIDDEN, refused.message)
     unreachable = refused.status == 429 or refused.status >= 500

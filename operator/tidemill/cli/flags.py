@@ -86,14 +86,18 @@ def complete_version(
     return []
 
 
-def _datasets(context: click.Context) -> list[dict[str, Any]]:
-    """Ask for them; whatever fails, there is nothing to complete by and nothing to say."""
+def data_of(context: click.Context) -> Data:
+    """Give the data that a command begun on the line speaks of."""
     flags = {
         name: context.params.get(name)
         for name in ("namespace", "service_account", "tidemill_namespace")
     }
+    return opened(context.params.get("context"), context.params.get("kubeconfig"), **flags)
+
+
+def _datasets(context: click.Context) -> list[dict[str, Any]]:
+    """Ask for them; whatever fails, there is nothing to complete by and nothing to say."""
     try:
-        found = opened(context.params.get("context"), context.params.get("kubeconfig"), **flags)
-        return found.datasets()
+        return data_of(context).datasets()
     except Exception:
         return []

@@ -9,6 +9,7 @@ import logging
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from aiohttp import web
 
@@ -36,7 +37,7 @@ _KEYS: dict[str, Callable[[str, str, str], str]] = {
     "profile": layout.profile_key,
     "report": layout.report_key,
 }
-Answer = Callable[[web.Request, DatasetName], Awaitable[web.StreamResponse]]
+Place = TypeVar("Place", str, DatasetName)
 logger = logging.getLogger(__name__)
 
 
@@ -64,16 +65,23 @@ class DataRoutes:
             f"{ROOT}/{{version}}/schema": self._schema,
             f"{ROOT}/{{version}}/objects/{{digest}}": self._object,
         }
-        return [web.get(path, self._guard(do), allow_head=False) for path, do in asked.items()]
+        return [
+            web.get(path, self.guarded(self._dataset, do), allow_head=False)
+            for path, do in asked.items()
+        ]
 
-    def _guard(self, answer: Answer) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    def guarded(
+        self,
+        admitted: Callable[[web.Request], Awaitable[Place]],
+        answer: Callable[[web.Request, Place], Awaitable[web.StreamResponse]],
+    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         """Let the right ones in, and say to the others why not."""
 
         async def guarded(request: web.Request) -> web.StreamResponse:
             try:
-                dataset = await self._admitted(request)
-                with self.slots.taken(dataset.namespace):
-                    return await answer(request, dataset)
+                place = await admitted(request)
+                with self.slots.taken(request.match_info["namespace"]):
+                    return await answer(request, place)
             except Refusal as refusal:
                 body = {"error": refusal.message}
                 return web.json_response(body, status=refusal.status, headers=refusal.headers())
@@ -82,17 +90,24 @@ class DataRoutes:
 
         return guarded
 
-    async def _admitted(self, request: web.Request) -> DatasetName:
-        own = await self.readers.namespace(request.headers.get(HEADER, ""))
-        namespace, name = request.match_info["namespace"], request.match_info["name"]
-        if not _NAMESPACE.fullmatch(namespace) or not _NAME.fullmatch(name):
+    async def _dataset(self, request: web.Request) -> DatasetName:
+        namespace, name = await self.namespace(request), request.match_info["name"]
+        if not _NAME.fullmatch(name):
             raise Refusal(400, "the address names no data set")
+        return DatasetName(namespace, name)
+
+    async def namespace(self, request: web.Request) -> str:
+        """Give the namespace asked about, where the caller may read it; raises Refusal."""
+        own = await self.readers.namespace(request.headers.get(HEADER, ""))
+        namespace = request.match_info["namespace"]
+        if not _NAMESPACE.fullmatch(namespace):
+            raise Refusal(400, "the address names no namespace")
         if namespace != own:
             why = f"a ServiceAccount of namespace {own} may not read data of namespace"
             raise Refusal(403, f"{why} {namespace}: use one of that namespace")
         if self.namespaces and namespace not in self.namespaces:
             raise Refusal(404, f"this operator does not serve namespace {namespace}")
-        return DatasetName(namespace, name)
+        return namespace
 
     async def _page(self, request: web.Request, dataset: DatasetName) -> web.StreamResponse:
         limit, after = request.query.get("limit", "50"), request.query.get("continue", "")
@@ -106,13 +121,13 @@ class DataRoutes:
         version = await self._version(request, dataset)
         part = request.match_info["part"]
         key = _KEYS[part](dataset.namespace, dataset.name, version)
-        return await self._send(request, key, f"{part} of version {_short(version)} of {dataset}")
+        return await self.send(request, key, f"{part} of version {_short(version)} of {dataset}")
 
     async def _schema(self, request: web.Request, dataset: DatasetName) -> web.StreamResponse:
         version = await self._version(request, dataset)
         contents = await self._contents(dataset, version)
         key = layout.cas_key(layout.cas_prefix(dataset.namespace), contents.schema)
-        return await self._send(request, key, f"schema of version {_short(version)} of {dataset}")
+        return await self.send(request, key, f"schema of version {_short(version)} of {dataset}")
 
     async def _object(self, request: web.Request, dataset: DatasetName) -> web.StreamResponse:
         version = await self._version(request, dataset)
@@ -129,7 +144,7 @@ class DataRoutes:
                 f"None): read them under {contents.place}, and prove them by their digests",
             )
         key = layout.cas_key(layout.cas_prefix(dataset.namespace), digest)
-        return await self._send(request, key, f"object {_short(digest)} of {dataset}")
+        return await self.send(request, key, f"object {_short(digest)} of {dataset}")
 
     async def _version(self, request: web.Request, dataset: DatasetName) -> str:
         return await self.versions.resolve(dataset, request.match_info["version"])
@@ -140,7 +155,8 @@ class DataRoutes:
         except NotFound:
             raise Refusal(404, f"data set {dataset} has no version {_short(version)}") from None
 
-    async def _send(self, request: web.Request, key: str, what: str) -> web.StreamResponse:
+    async def send(self, request: web.Request, key: str, what: str) -> web.StreamResponse:
+        """Send an object to its end; raises Refusal where there is none."""
         try:
             size = (await self.store.head(key)).size
         except NotFound:

@@ -240,6 +240,7 @@ class _Case:
                 self.status.version,
                 self.listing.pins,
                 self._workers(),
+                self.spec.distributed.engine if self.spec.distributed else None,
             ),
             delete=self._but(None),
             requeue_after=POD_CHECK_AFTER,
@@ -247,7 +248,9 @@ class _Case:
 
     def _workers(self) -> int:
         """Say how many pods read the delivery: none that would have no object."""
-        return max(1, min(self.spec.parallelism, self.listing.objects))
+        spread = self.spec.distributed
+        asked = spread.workers if spread else self.spec.parallelism
+        return max(1, min(asked, self.listing.objects))
 
     def _why(self, key: str) -> str:
         """Say what leads to a new version."""

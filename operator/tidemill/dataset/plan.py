@@ -17,13 +17,14 @@ FINGERPRINT_ANNOTATION = "tidemill.dev/fingerprint"
 WHY_ANNOTATION = "tidemill.dev/why"
 PREVIOUS_ANNOTATION = "tidemill.dev/previous-version"
 WORKERS_ANNOTATION = "tidemill.dev/workers"
+ENGINE_ANNOTATION = "tidemill.dev/engine"
 
 
 @dataclass(frozen=True, slots=True)
 class StartIngest:
     """Start this attempt at ingesting this listing, to be compared with the version in use.
 
-    `workers` are the pods that read it.
+    `workers` are the pods that read it, `engine` what they work over, if not each by itself.
     """
 
     key: str
@@ -33,6 +34,7 @@ class StartIngest:
     previous: str | None = None
     pins: tuple[Pin, ...] = ()
     workers: int = 1
+    engine: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

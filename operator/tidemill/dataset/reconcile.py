@@ -30,6 +30,7 @@ from tidemill.dataset.observed import Listing, Observed, SourceProblem
 from tidemill.dataset.origin import Origin
 from tidemill.dataset.plan import (
     ATTEMPT_ANNOTATION,
+    ENGINE_ANNOTATION,
     FINGERPRINT_ANNOTATION,
     KEY_ANNOTATION,
     PREVIOUS_ANNOTATION,
@@ -233,6 +234,7 @@ class DatasetReconciler:
             "previous": start.previous,
             **_asked(spec, start.pins, namespace),
             **({"workers": start.workers} if start.workers > 1 else {}),
+            **({"engine": start.engine} if start.engine else {}),
         }
         job = RunnerJob(
             kind="Dataset",
@@ -253,6 +255,7 @@ class DatasetReconciler:
                 PREVIOUS_ANNOTATION: start.previous or "",
                 **({PINS_ANNOTATION: references.noted(start.pins)} if start.pins else {}),
                 **({WORKERS_ANNOTATION: str(start.workers)} if start.workers > 1 else {}),
+                **({ENGINE_ANNOTATION: start.engine} if start.engine else {}),
             },
         )
         return job, document
@@ -300,6 +303,7 @@ def _again(spec: DatasetSpec, job: JobView) -> StartIngest:
         notes.get(PREVIOUS_ANNOTATION) or None,
         references.restored(spec, notes.get(PINS_ANNOTATION)),
         workers_of(job),
+        notes.get(ENGINE_ANNOTATION),
     )
 
 

@@ -25,8 +25,11 @@ SETTLE_SECONDS = 3.0
 COMING_UP_CHECK = 5.0
 STALLED_CHECK = 30.0
 _CRASHES = {Reason.CONTAINER_FAILED}
-# Nothing tells of a Secret that is there at last.
-_OF_THE_SECRET = {Reason.SECRET_MISSING, Reason.SECRET_INVALID}
+# Nothing tells of a Secret that is there at last, or of a store that answers again.
+_LOOK_AGAIN = {
+    *(Reason.SECRET_MISSING, Reason.SECRET_INVALID),
+    *(Reason.STORE_UNAVAILABLE, Reason.ACCESS_DENIED, Reason.BUCKET_MISSING),
+}
 # The pod's successor, or the same pod a little later, may well come up.
 _PASSING = {Reason.EVICTED, Reason.NODE_LOST, Reason.STORE_UNAVAILABLE}
 
@@ -68,7 +71,7 @@ def decide(
             _while_serving(verdict, stable),
             select=stable.revision if stable else None,
             keep=stable,
-            requeue_after=STALLED_CHECK if verdict.reason in _OF_THE_SECRET else None,
+            requeue_after=STALLED_CHECK if verdict.reason in _LOOK_AGAIN else None,
         )
     base = base.model_copy(update={"url": address})
     target = _find(observed, revision)

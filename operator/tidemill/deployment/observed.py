@@ -20,6 +20,8 @@ class Target:
 
     uri: str
     digest: str
+    # Whether its server needs XGBoost or LightGBM; no part of which model it is.
+    boosted: bool = field(default=False, compare=False)
 
     @property
     def version(self) -> str:

@@ -1,7 +1,7 @@
 """One pass over one ModelDeployment: read the world, decide, act, write the status."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from tidemill.api.v1alpha1.conditions import ConditionType, Verdict, progressing, stalled
 from tidemill.api.v1alpha1.model_deployment import ModelDeploymentSpec, ModelDeploymentStatus
 from tidemill.api.v1alpha1.reasons import Reason
+from tidemill.children.credentials import trouble_of
 from tidemill.children.naming import service_name
 from tidemill.children.ownership import belongs_to_owner_of, child_metadata, selector
 from tidemill.children.platform import Platform
@@ -26,7 +27,9 @@ from tidemill.deployment.manifests import (
     service_metadata,
 )
 from tidemill.deployment.observed import REVISION_LABEL, DeploymentView, Observed, Target, view
+from tidemill.deployment.packages import Packages
 from tidemill.engine.context import Context
+from tidemill.engine.errors import Stalled
 from tidemill.engine.key import Key
 from tidemill.engine.result import Result
 from tidemill.kube.apply import ensure
@@ -39,6 +42,7 @@ from tidemill.kube.resources import (
 )
 from tidemill.store import layout
 from tidemill.store.credentials import serve_policy
+from tidemill.store.errors import StoreError
 
 CREDENTIALS_SECONDS = 24 * 3600
 SOONEST_RENEWAL_SECONDS = 10.0
@@ -50,6 +54,7 @@ class ModelDeploymentReconciler:
 
     context: Context
     platform: Platform
+    packages: Packages
 
     @property
     def writer(self) -> StatusWriter:
@@ -110,7 +115,7 @@ class ModelDeploymentReconciler:
         selected = ((service or {}).get("spec", {}).get("selector") or {}).get(REVISION_LABEL)
         if isinstance(target, Verdict):
             return Observed(target=target, deployments=views, selected=selected), None
-        image = self.platform.server_image
+        image = self._image(target)
         revision = revision_of(target, image, spec.template, spec.features)
         coming = next((d for d in views if d.revision == revision and not d.available), None)
         trouble = await self._trouble(live, coming) if coming else None
@@ -120,7 +125,9 @@ class ModelDeploymentReconciler:
         model, namespace = spec.model, live["metadata"]["namespace"]
         if model.uri is not None and model.digest is not None:
             target = Target(model.uri, model.digest)
-            return target if self._may_read(target, namespace) else self._outside(target, namespace)
+            if not self._may_read(target, namespace):
+                return self._outside(target, namespace)
+            return await self._told(target)
         if model.run is None:
             return stalled(Reason.SPEC_INVALID, "spec.model: set run, or uri with digest")
         name = model.run
@@ -131,6 +138,19 @@ class ModelDeploymentReconciler:
         if isinstance(found, Target) and not self._may_read(found, namespace):
             return self._outside(found, namespace)
         return found
+
+    async def _told(self, target: Target) -> Target | Verdict:
+        """Find out what no run's record tells; what serves goes on meanwhile."""
+        try:
+            boosted = await self.packages.boosted(target.uri, target.digest)
+        except StoreError as error:
+            trouble = trouble_of(error)
+            say = stalled if isinstance(trouble, Stalled) else progressing
+            return say(trouble.reason, trouble.message)
+        return replace(target, boosted=boosted)
+
+    def _image(self, target: Target) -> str:
+        return self.platform.server_for(boosted=target.boosted)
 
     def _may_read(self, target: Target, namespace: str) -> bool:
         """Tell whether the package is of this namespace: another's data are not this one's."""
@@ -173,7 +193,7 @@ class ModelDeploymentReconciler:
         if plan.serve:
             networks = self.context.settings.http_allowed_networks
             manifest = deployment_manifest(
-                live, spec, plan.serve, self.platform.server_image, networks
+                live, spec, plan.serve, self._image(plan.serve), networks
             )
             name = manifest["metadata"]["name"]
             renewals.append(await self._credentials(live, plan.serve, name))
@@ -210,7 +230,7 @@ def _of_run(name: str, run: Mapping[str, Any] | None) -> Target | Verdict:
     status = run.get("status", {})
     artifact = status.get("artifact")
     if artifact:
-        return Target(artifact["uri"], artifact["digest"])
+        return Target(artifact["uri"], artifact["digest"], bool(artifact.get("trees")))
     if status.get("completedAt"):
         why = (status.get("failure") or {}).get("message", "no reason given")
         message = f"spec.model.run: TrainingRun {name} failed: {why}; name a run that succeeded"

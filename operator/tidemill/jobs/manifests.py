@@ -15,6 +15,7 @@ from tidemill.api.v1alpha1.prepare import Container
 from tidemill.children.ownership import child_metadata
 from tidemill.children.pod_spec import CONTAINER_SECURITY, resources, restricted_pod
 from tidemill.jobs import between
+from tidemill.jobs.template import merged
 
 INPUT_DIR = "/etc/tidemill/input"
 STORE_DIR = "/etc/tidemill/store"
@@ -58,6 +59,10 @@ class RunnerJob:
     annotations: Mapping[str, str] = field(default_factory=dict)
     # Pods that share the work; the first of them ends it.
     workers: int = 1
+    # How often it is tried again after what may pass; None: until the deadline.
+    retry_limit: int | None = None
+    # Instead of what the template or the default says, as request and as limit.
+    memory: str | None = None
 
 
 def secret_values(document: Mapping[str, Any], token: str) -> dict[str, str]:
@@ -80,7 +85,7 @@ def job_manifest(parent: Mapping[str, Any], job: RunnerJob) -> dict[str, Any]:
             "parallelism": job.workers,
             **_shared(job.workers),
             "activeDeadlineSeconds": job.deadline_seconds,
-            "backoffLimit": job.retries,
+            "backoffLimit": job.retries if job.retry_limit is None else job.retry_limit,
             "podFailurePolicy": _failure_policy(job),
             "template": {"metadata": noted, "spec": _pod(job)},
         },
@@ -101,13 +106,15 @@ def _shared(workers: int) -> dict[str, Any]:
 def _failure_policy(job: RunnerJob) -> dict[str, Any]:
     ours = [between.COLLECT, "runner"] if job.prepare else ["runner"]
     codes = [{"containerName": name, "operator": "In"} for name in ours]
+    passing = "Ignore" if job.retry_limit is None else "Count"
     return {
         "rules": [
             # First: a pod that the cluster took away says nothing about the run.
-            {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]},
-            # An outage is over when it is over: the deadline ends the waiting, not a count.
+            {"action": passing, "onPodConditions": [{"type": "DisruptionTarget"}]},
+            # An outage is over when it is over: the deadline ends the waiting, unless the spec
+            # sets a count.
             *(
-                {"action": "Ignore", "onExitCodes": {**one, "values": PASSING_EXIT_CODES}}
+                {"action": passing, "onExitCodes": {**one, "values": PASSING_EXIT_CODES}}
                 for one in codes
             ),
             *(
@@ -125,14 +132,14 @@ def _pod(job: RunnerJob) -> dict[str, Any]:
         "name": "runner",
         "image": job.image,
         "args": [job.verb],
-        "env": [{"name": "TIDEMILL_TOKEN", "value": f"{INPUT_DIR}/{TOKEN_FILE}"}],
-        "resources": resources(job.template, DEFAULT_RESOURCES[job.verb]),
+        "env": [{"name": "TIDEMILL_TOKEN", "value": f"{INPUT_DIR}/{TOKEN_FILE}"}, *_found(job)],
+        "resources": _resources(job),
         "securityContext": CONTAINER_SECURITY,
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": mounts,
     }
     more = between.surround(container, job.prepare, SCRATCH_LIMIT) if job.prepare else {}
-    return {
+    pod = {
         **restricted_pod(job.template),
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": 10,
@@ -140,6 +147,21 @@ def _pod(job: RunnerJob) -> dict[str, Any]:
         **more,
         "volumes": [*volumes, *more.get("volumes", ())],
     }
+    return merged(pod, job.template)
+
+
+def _found(job: RunnerJob) -> list[dict[str, Any]]:
+    """Tell a pod that has others beside it where they reach it."""
+    address = {"fieldRef": {"fieldPath": "status.podIP"}}
+    return [{"name": "TIDEMILL_POD_IP", "valueFrom": address}] if job.workers > 1 else []
+
+
+def _resources(job: RunnerJob) -> dict[str, Any]:
+    found = resources(job.template, DEFAULT_RESOURCES[job.verb])
+    if job.memory is None:
+        return found
+    # What it is known to need is set aside, else a node may take it that has not so much.
+    return {kind: {**amounts, "memory": job.memory} for kind, amounts in found.items()}
 
 
 def _volumes(job: RunnerJob) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

@@ -39,7 +39,16 @@ def check(path: Path) -> None:
         raise _refused(PackageReason.MALFORMED_PACKAGE, f"{path.name} is not a skops file")
     try:
         with zipfile.ZipFile(path) as archive:
-            _check_members(path.name, archive.infolist())
+            members = archive.infolist()
+            if "schema.json" not in (member.filename for member in members):
+                message = f"{path.name} has no schema.json"
+                raise _refused(PackageReason.MALFORMED_PACKAGE, message)
+            _check_members(path.name, members)
+            # A sparse matrix is a zip itself; it can be looked into now that its own size is known.
+            for member in members:
+                if member.filename.endswith(".npz"):
+                    with archive.open(member) as inner, zipfile.ZipFile(inner) as matrix:
+                        _check_members(f"{path.name}: {member.filename}", matrix.infolist())
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise _refused(
             PackageReason.MALFORMED_PACKAGE, f"{path.name} is a broken zip: {error}"
@@ -51,13 +60,11 @@ def _check_members(name: str, members: list[zipfile.ZipInfo]) -> None:
     if pickles:
         raise _refused(PackageReason.PICKLE_REFUSED, f"{name} holds the pickle {pickles[0]!r}")
     sizes = {member.filename: member.file_size for member in members}
-    if "schema.json" not in sizes:
-        raise _refused(PackageReason.MALFORMED_PACKAGE, f"{name} has no schema.json")
     unpacked = sum(member.file_size for member in members)
     packed = sum(member.compress_size for member in members)
     if (
         len(members) > MAX_ENTRIES
-        or sizes["schema.json"] > MAX_SCHEMA_BYTES
+        or sizes.get("schema.json", 0) > MAX_SCHEMA_BYTES
         or unpacked > MAX_UNPACKED_BYTES
         or unpacked > FREE_BYTES + MAX_RATIO * packed
     ):

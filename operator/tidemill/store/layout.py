@@ -61,6 +61,11 @@ def run_prefix(namespace: str, uid: str) -> str:
     return f"runs/{namespace}/{uid}/"
 
 
+def cached_run_key(namespace: str, key: str) -> str:
+    """Which run has left the result for a cache key: no credentials but the operator's reach it."""
+    return f"cached/{namespace}/{key}.json"
+
+
 def parts_prefix(output: str) -> str:
     """Where the pods of one ingest leave parts of a delivery, below the output of their Job."""
     return f"{output}parts/"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tidemill.store import archive, digests
+from tidemill.store import archive, boosted, digests
 from tidemill.store.errors import PackageError, PackageReason
 
 __all__ = [
@@ -31,14 +31,19 @@ FORMAT = "tidemill.dev/package/v1"
 MANIFEST = "manifest.json"
 MODEL = "model.skops"
 REQUIRED_FILES = frozenset({MODEL, "signature.json", "environment.json"})
-ALLOWED_FILES = REQUIRED_FILES | {
-    "profile.json",
-    "holdout.parquet",
-    "metrics.json",
-    "card.md",
-    "card.json",
-    "lineage.json",
-}
+MODEL_FILES = frozenset({MODEL, *boosted.FILES.values()})
+ALLOWED_FILES = (
+    REQUIRED_FILES
+    | MODEL_FILES
+    | {
+        "profile.json",
+        "holdout.parquet",
+        "metrics.json",
+        "card.md",
+        "card.json",
+        "lineage.json",
+    }
+)
 MAX_MODEL_BYTES = 8 * 1024**3
 MAX_FILE_BYTES = 64 * 1024**2
 MAX_MANIFEST_BYTES = 64 * 1024
@@ -155,7 +160,7 @@ def _check_files(files: Iterable[PackageFile]) -> None:
     seen: set[str] = set()
     for file in files:
         _check_path(file.path)
-        limit = MAX_MODEL_BYTES if file.path == MODEL else MAX_FILE_BYTES
+        limit = MAX_MODEL_BYTES if file.path in MODEL_FILES else MAX_FILE_BYTES
         if file.size > limit:
             raise _malformed(f"{file.path} has {file.size} bytes, more than {limit}")
         if file.path in seen:

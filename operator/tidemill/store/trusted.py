@@ -38,12 +38,16 @@ _KERNELS = (
     "Sum",
     "WhiteKernel",
 )
+# Kept by what was fitted on folds, and not asked again.
+_FOLDS = ("KFold", "StratifiedKFold", "TimeSeriesSplit")
 TRUSTED_TYPES: tuple[str, ...] = (
     # Followed without bounds checks; proved by validate_trees.
     "sklearn.tree._tree.Tree",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.neighbors._kd_tree.KDTree",
     "sklearn.neighbors._ball_tree.BallTree",
+    # Proved by the server before it is asked; the runner loads its own.
+    "scipy.sparse._csr.csr_matrix",
     # Holders of numbers.
     "numpy.dtype",
     "sklearn.utils._bunch.Bunch",
@@ -53,6 +57,11 @@ TRUSTED_TYPES: tuple[str, ...] = (
     "sklearn.calibration._SigmoidCalibration",
     "sklearn.calibration._TemperatureScaling",
     "sklearn.gaussian_process._gpc._BinaryGaussianProcessClassifierLaplace",
+    # Public, and an experiment still, which is why skops does not trust it by itself.
+    "sklearn.impute._iterative.IterativeImputer",
+    "sklearn.impute._iterative._ImputerTriplet",
+    *(f"sklearn.model_selection._split.{name}" for name in _FOLDS),
+    "sklearn.multiclass._ConstantPredictor",
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
     "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
     *(f"sklearn.gaussian_process.kernels.{name}" for name in _KERNELS),

@@ -20,6 +20,7 @@ from tidemill.api.v1alpha1.conditions import ConditionType, Verdict, progressing
 from tidemill.api.v1alpha1.dataset_reference import DatasetReference
 from tidemill.api.v1alpha1.join import JoinedVersion
 from tidemill.api.v1alpha1.reasons import Reason
+from tidemill.api.v1alpha1.run_cache import CachedFrom
 from tidemill.api.v1alpha1.training_run import (
     AppliedRun,
     Artifact,
@@ -33,13 +34,14 @@ from tidemill.children.pods import Diagnosis
 from tidemill.jobs.progress import Report, format_eta
 from tidemill.jobs.view import POD_CHECK_AFTER, JobView, Phase, parse_time
 from tidemill.store.digests import canonical_json
-from tidemill.training import judgement
+from tidemill.training import attempts, judgement
 from tidemill.training.observed import DatasetFacts, Observed
 
 VERSION_ANNOTATION = "tidemill.dev/dataset-version"
 SPEC_HASH_ANNOTATION = "tidemill.dev/spec-hash"
 IMAGE_ANNOTATION = "tidemill.dev/runner-image"
 TABLES_ANNOTATION = "tidemill.dev/joined-versions"
+MEMORY_ANNOTATION = "tidemill.dev/memory"
 LATEST = "latest"
 PENDING_CHECK = 30.0
 RUNNING_CHECK = 60.0  # a node that is lost makes no event
@@ -83,13 +85,14 @@ def decide(
     if applied is None:
         message = f"the Job {job.name} is not one that Tidemill made: remove it"
         return Plan(status, stalled(Reason.NAME_CONFLICT, message))
-    begun = status.model_copy(
-        update={"applied": applied, "job": job.name, "started_at": job.created}
-    )
+    # A run that was given more memory began with the Job before.
+    since = status.started_at if applied.memory and status.started_at else job.created
+    begun = status.model_copy(update={"applied": applied, "job": job.name, "started_at": since})
     if job.phase is Phase.SUCCEEDED:
         return _succeeded(begun, job, observed.result)
     if job.phase is Phase.FAILED:
-        return _failed(begun, job, observed.trouble)
+        again = _again(spec, begun, applied, observed)
+        return again or _failed(begun, job, observed.trouble)
     if applied.spec_hash != spec_hash(spec):
         return Plan(begun, stalled(Reason.SPEC_INVALID, CHANGED))
     return _stopped(spec, begun, job) or _running(begun, job, observed, now)
@@ -107,6 +110,23 @@ def _stopped(spec: TrainingRunSpec, status: TrainingRunStatus, job: JobView) -> 
     return None
 
 
+def _again(
+    spec: TrainingRunSpec, status: TrainingRunStatus, applied: AppliedRun, observed: Observed
+) -> Plan | None:
+    """Try once more with more memory, if that was missing and the spec allows it."""
+    trouble, start = observed.trouble, attempts.with_more_memory(spec, applied, observed.trouble)
+    if start is None or trouble is None or applied.spec_hash != spec_hash(spec):
+        return None
+    if spec.suspend:
+        return Plan(status, _suspended("the next attempt starts when it is resumed"))
+    progress = RunProgress(percent=0, message="starting again")
+    counted = attempts.after(status, trouble)
+    begun = counted.model_copy(update={"applied": start, "progress": progress})
+    message = f"starts again with {start.memory} of memory: {trouble.message}"
+    verdict = progressing(Reason.TRAINING, message)
+    return Plan(begun, verdict, start=start, requeue_after=POD_CHECK_AFTER)
+
+
 CHANGED = (
     "the spec was changed after the run had started: a run is a record; take the change back, or "
     "create a new TrainingRun"
@@ -122,6 +142,7 @@ def _pinned(job: JobView) -> AppliedRun | None:
         tables=_joined(json.loads(notes.get(TABLES_ANNOTATION, "null"))),
         image=notes[IMAGE_ANNOTATION],
         spec_hash=notes[SPEC_HASH_ANNOTATION],
+        memory=notes.get(MEMORY_ANNOTATION),
     )
 
 
@@ -133,6 +154,7 @@ def annotations(applied: AppliedRun) -> dict[str, str]:
         SPEC_HASH_ANNOTATION: applied.spec_hash,
         IMAGE_ANNOTATION: applied.image,
         **({TABLES_ANNOTATION: json.dumps(tables, separators=(",", ":"))} if tables else {}),
+        **({MEMORY_ANNOTATION: applied.memory} if applied.memory else {}),
     }
 
 
@@ -148,6 +170,8 @@ def _not_started(
     applied = status.applied
     if applied is not None and applied.spec_hash != spec_hash(spec):
         return Plan(status, stalled(Reason.SPEC_INVALID, CHANGED))
+    if wrong := attempts.too_small(spec):
+        return Plan(status, stalled(Reason.SPEC_INVALID, wrong))
     # A Job that somebody deleted starts again on what was pinned, whatever is the latest now.
     found = applied or _found(spec, observed)
     if isinstance(found, Verdict):
@@ -200,11 +224,14 @@ def _suspended(what: str) -> Verdict:
 
 def _running(status: TrainingRunStatus, job: JobView, observed: Observed, now: datetime) -> Plan:
     trouble = observed.trouble
+    status = attempts.while_it_runs(status, trouble)
     if trouble is not None:
         say = stalled if trouble.needs_somebody else progressing
         verdict = say(trouble.reason, trouble.message)
         return Plan(status, verdict, hold=True, requeue_after=PENDING_CHECK)
-    verdict = progressing(Reason.TRAINING, f"the Job {job.name} trains")
+    which = attempts.told(status)
+    message = f"the Job {job.name} trains" + (f": {which}" if which else "")
+    verdict = progressing(Reason.TRAINING, message)
     due = POD_CHECK_AFTER - (now - job.created).total_seconds()
     wait = RUNNING_CHECK if job.ready else due if due > 0 else PENDING_CHECK
     status = status.model_copy(update={"progress": _progress(status, job, observed.report)})
@@ -214,7 +241,11 @@ def _running(status: TrainingRunStatus, job: JobView, observed: Observed, now: d
 def _progress(status: TrainingRunStatus, job: JobView, report: Report | None) -> RunProgress:
     if report is not None:
         return RunProgress(
-            percent=report.percent, message=report.message, eta=format_eta(report.eta_seconds)
+            percent=report.percent,
+            message=report.message,
+            eta=format_eta(report.eta_seconds),
+            step=report.step,
+            metric=report.metric,
         )
     if not job.ready:
         return RunProgress(percent=0, message="waiting for the pod")
@@ -263,6 +294,7 @@ def _with_result(status: TrainingRunStatus, result: Mapping[str, Any]) -> Traini
     if result["outcome"] != "Succeeded":
         raise ValueError(result["outcome"])
     metrics = [_metric(entry) for entry in result["metrics"]]
+    cached_from = result.get("cachedFrom")
     return status.model_copy(
         update={
             "metrics": metrics,
@@ -272,6 +304,7 @@ def _with_result(status: TrainingRunStatus, result: Mapping[str, Any]) -> Traini
             "report": result.get("report"),
             "progress": RunProgress(percent=100, message="done"),
             "failure": None,
+            "cached_from": cached_from and CachedFrom.model_validate(cached_from),
         }
     )
 
@@ -280,7 +313,8 @@ def _failed(status: TrainingRunStatus, job: JobView, trouble: Diagnosis | None) 
     if trouble is None:
         message = f"the Job {job.name} failed and left no word: {job.message}"
         trouble = Diagnosis(Reason.CONTAINER_FAILED, message, job.name)
-    message = trouble.message
+    status = attempts.at_the_end(status, trouble)
+    message = trouble.message + (f" ({attempts.told(status)})" if status.attempt else "")
     if trouble.reason is Reason.DEADLINE_EXCEEDED:
         # Its pods are gone, and with them all that could tell what took so long.
         message += _stood_at(status)
@@ -311,8 +345,11 @@ def end_of(status: TrainingRunStatus) -> Verdict:
         return stalled(reason, status.failure.message)
     version = f"model {short(status.artifact.digest)}" if status.artifact else "it ended"
     score = f", {status.score}" if status.score else ""
+    source = status.cached_from
+    taken = f": of TrainingRun {source.name}, which had the same inputs" if source else ""
     doubts = judgement.words(status.judgement)
-    return ready(f"{version}{score}{'; ' if doubts else ''}{doubts}", Reason.SUCCEEDED)
+    told = f"{version}{score}{taken}{'; ' if doubts else ''}{doubts}"
+    return ready(told, Reason.SUCCEEDED)
 
 
 def _metric(entry: Mapping[str, Any]) -> MetricValue:

@@ -26,6 +26,8 @@ from tidemill.kube.resources import DATASETS, TRAINING_RUNS
 from tidemill.store import layout
 from tidemill.store.credentials import Policy, train_policy, with_manifests
 from tidemill.store.errors import NotFound, StoreError
+from tidemill.training.cache import Cache
+from tidemill.training.cache_key import cache_key
 from tidemill.training.decide import (
     CHANGED,
     LATEST,
@@ -36,6 +38,7 @@ from tidemill.training.decide import (
     spec_hash,
 )
 from tidemill.training.feature_tables import FeatureTables
+from tidemill.training.images import image_of
 from tidemill.training.observed import DatasetFacts, Observed
 
 RUNNER_API = "runner.tidemill.dev/v1"
@@ -83,25 +86,56 @@ class TrainingRunReconciler:
     async def _act(
         self, live: Mapping[str, Any], spec: TrainingRunSpec, status: TrainingRunStatus
     ) -> Result:
-        image, now = self.launcher.platform.runner_image, self.launcher.context.clock()
+        image, now = image_of(spec, self.launcher.platform), self.launcher.context.clock()
         observed = await self._observe(live, spec, status)
         plan = decide(spec, status, observed, now, image)
+        result = observed.result
         if plan.start:
             # Its Job may have ended and gone before anybody looked: one run, one record.
-            result = await self.launcher.result(_output(live, _job_name(live)))
+            result = await self.launcher.result(_output(live, _job_name(live, plan.start)))
+            if result is None and (taken := await self._taken(live, spec, plan)):
+                result, status = taken, plan.status
             plan = decide(spec, status, replace(observed, result=result), now, image)
             self.progress.forget(_key(live))
         await self._apply(live, spec, plan, observed.job)
-        job = {"job": _job_name(live)} if plan.start else {}
-        await self.writer.write(live, plan.status.model_copy(update=job), plan.verdict)
+        marks = {"job": _job_name(live, plan.start)} if plan.start else {}
+        key = cache_key(spec, plan.status.applied)
+        told = plan.status.model_copy(update={**marks, "cache_key": key})
+        if plan.ended and result is not None:
+            await self._noted(live, told, result)
+        await self.writer.write(live, told, plan.verdict)
         if plan.ended:
             self.progress.forget(_key(live))
         return Result(plan.requeue_after)
 
+    def _cache(self, live: Mapping[str, Any]) -> Cache:
+        return Cache(self.launcher.platform, live["metadata"]["namespace"])
+
+    async def _taken(
+        self, live: Mapping[str, Any], spec: TrainingRunSpec, plan: Plan
+    ) -> dict[str, Any] | None:
+        """Take the result of a run with the same inputs, where there is one and it may be."""
+        applied = plan.start
+        key = cache_key(spec, applied)
+        if applied is None or key is None or applied.memory or spec.cache != "Use":
+            return None
+        output, now = _output(live, _job_name(live, applied)), self.launcher.context.clock()
+        return await self._cache(live).take(key, applied.dataset_version, output, now)
+
+    async def _noted(
+        self, live: Mapping[str, Any], status: TrainingRunStatus, result: Mapping[str, Any]
+    ) -> None:
+        """Let later runs with the same inputs take this one's result."""
+        key, applied = status.cache_key, status.applied
+        if key is None or applied is None or not status.artifact or status.cached_from:
+            return
+        output = _output(live, _job_name(live, applied))
+        await self._cache(live).note(key, live["metadata"], output, result)
+
     async def _observe(
         self, live: Mapping[str, Any], spec: TrainingRunSpec, status: TrainingRunStatus
     ) -> Observed:
-        job = await self.launcher.job(live, _job_name(live))
+        job = await self._job(live, spec)
         if job is None:
             if status.applied:
                 return Observed(dataset=None, job=job)
@@ -115,6 +149,12 @@ class TrainingRunReconciler:
         report = self.progress.latest(_key(live), live["metadata"]["uid"])
         trouble = await self._trouble(live, spec, job)
         return Observed(dataset=None, job=job, result=result, trouble=trouble, report=report)
+
+    async def _job(self, live: Mapping[str, Any], spec: TrainingRunSpec) -> JobView | None:
+        """Read the run's Job; the one that was given more memory, where there is one."""
+        grown = spec.retry.grow_memory if spec.retry else None
+        found = await self.launcher.job(live, _name(live, grown)) if grown else None
+        return found or await self.launcher.job(live, _name(live, None))
 
     async def _dataset(
         self, live: Mapping[str, Any], wanted: DatasetReference
@@ -209,7 +249,7 @@ class TrainingRunReconciler:
             if spec.join
             else {}
         )
-        left_out = {"suspend", "template", "join"}
+        left_out = {"suspend", "template", "join", "retry", "cache"}
         return {
             "apiVersion": RUNNER_API,
             "verb": "train",
@@ -226,7 +266,7 @@ class TrainingRunReconciler:
                 mode="json", by_alias=True, exclude_none=True, exclude=left_out
             ),
             **joined,
-            "output": _output(live, _job_name(live)),
+            "output": _output(live, _job_name(live, applied)),
             "models": layout.model_prefix(namespace, name),
             "image": applied.image,
             "progress": {"url": url} if url else None,
@@ -236,18 +276,25 @@ class TrainingRunReconciler:
 def _runner_job(live: Mapping[str, Any], spec: TrainingRunSpec, applied: AppliedRun) -> RunnerJob:
     return RunnerJob(
         kind="TrainingRun",
-        name=_job_name(live),
+        name=_job_name(live, applied),
         verb="train",
         image=applied.image,
         template=spec.template,
         deadline_seconds=max(1, int(parse_duration(spec.deadline).total_seconds())),
         annotations=annotations(applied),
+        retry_limit=spec.retry.limit if spec.retry else None,
+        memory=applied.memory,
     )
 
 
-def _job_name(live: Mapping[str, Any]) -> str:
+def _job_name(live: Mapping[str, Any], applied: AppliedRun) -> str:
+    return _name(live, applied.memory)
+
+
+def _name(live: Mapping[str, Any], memory: str | None) -> str:
     metadata = live["metadata"]
-    return child_name("TrainingRun", metadata["name"], metadata["uid"])
+    purpose = (metadata["uid"], "memory") if memory else (metadata["uid"],)
+    return child_name("TrainingRun", metadata["name"], *purpose)
 
 
 def _key(live: Mapping[str, Any]) -> Key:

@@ -77,11 +77,14 @@ class World:
     runner: str = RUNNER
     server: str = SERVER
     networks: tuple[str, ...] = ()
+    # The images of runner and server with XGBoost and LightGBM, where they are installed.
+    boosting: tuple[str, ...] = ()
 
     @property
     def platform(self) -> Platform:
         store = cast("ObjectStore", self.store)
-        return Platform(CONFIG, store, self.runner, self.server, "http://operator.test")
+        own = (self.runner, self.server, "http://operator.test")
+        return Platform(CONFIG, store, *own, *self.boosting)
 
     def context(self) -> Context:
         """Give what a new process has: nothing is remembered from the one before."""

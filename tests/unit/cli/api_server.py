@@ -14,9 +14,13 @@ from tests.unit.data_api.bucket import Bucket, Reviewer
 
 from tidemill.data_api.readers import Readers
 from tidemill.data_api.routes import DataRoutes
+from tidemill.data_api.runs import RunRoutes
 
 PROXY = "/api/v1/namespaces/tidemill-system/services/http:tidemill-data:8082/proxy"
 DATASETS = "/apis/tidemill.dev/v1alpha1/namespaces/{ns}/datasets"
+RUNS = "/apis/tidemill.dev/v1alpha1/namespaces/{ns}/trainingruns"
+PODS = "/api/v1/namespaces/{ns}/pods"
+BREAK, ERROR = "break", "error"
 USER_TOKEN = "the-user's-own"
 
 
@@ -30,6 +34,13 @@ class ApiServer:
     asked: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     token_requests: list[dict[str, Any]] = field(default_factory=list)
     port: int = 0
+    # How many requests pass before one is refused.
+    passed: dict[str, int] = field(default_factory=dict)
+    # Of a run what it is at first, and then what a watch tells; None: it is deleted. BREAK: the
+    # connection breaks, ERROR: the API server cannot go on.
+    runs: dict[str, list[Any]] = field(default_factory=dict)
+    pods: list[dict[str, Any]] = field(default_factory=list)
+    logs: dict[str, bytes] = field(default_factory=dict)
 
     def kubeconfig(self, folder: Path, namespace: str = "team") -> Path:
         """Write a kubeconfig of a user with a token."""
@@ -56,8 +67,13 @@ class ApiServer:
         app.router.add_post("/api/v1/namespaces/{ns}/serviceaccounts/{name}/token", self._token)
         app.router.add_get(DATASETS, self._list)
         app.router.add_get(DATASETS + "/{name}", self._get)
+        app.router.add_get(RUNS, self._runs)
+        app.router.add_get(RUNS + "/{name}", self._run)
+        app.router.add_get(PODS, self._pods)
+        app.router.add_get(PODS + "/{name}/log", self._log)
         data = web.Application()
-        data.add_routes(DataRoutes(self.bucket, Readers(Reviewer())).routes())
+        routes = DataRoutes(self.bucket, Readers(Reviewer()))
+        data.add_routes([*routes.routes(), *RunRoutes(routes).routes()])
         app.add_subapp(PROXY, data)
         return app
 
@@ -65,7 +81,9 @@ class ApiServer:
     async def _first(self, request: web.Request, handler: Any) -> web.StreamResponse:
         self.asked.append((request.method, request.path, dict(request.headers)))
         for part, answers in self.refuse.items():
-            if part in request.path and answers:
+            if part in request.path and self.passed.get(part, 0):
+                self.passed[part] -= 1
+            elif part in request.path and answers:
                 status, body = answers.pop(0)
                 headers = {"Retry-After": "3"} if status in (429, 503) else {}
                 return web.json_response(body, status=status, headers=headers)
@@ -92,6 +110,56 @@ class ApiServer:
             if namespace == request.match_info["ns"]
         ]
         return web.json_response({"items": items})
+
+    async def _run(self, request: web.Request) -> web.Response:
+        states = self.runs.get(request.match_info["name"])
+        if not states or states[0] is None:
+            return web.json_response(status("NotFound", "not found"), status=404)
+        return web.json_response(states[0])
+
+    async def _runs(self, request: web.Request) -> web.StreamResponse:
+        if "watch" not in request.query:
+            return web.json_response({"items": [states[0] for states in self.runs.values()]})
+        name = request.query["fieldSelector"].removeprefix("metadata.name=")
+        answer = web.StreamResponse(headers={"Content-Type": "application/json"})
+        answer.enable_chunked_encoding()
+        await answer.prepare(request)
+        states = self.runs[name]
+        if len(states) > 1:
+            before = states.pop(0)
+            if states[0] == BREAK:
+                states[0] = before
+                await answer.write(b'{"type": "MODI')
+                assert request.transport is not None
+                request.transport.abort()
+                return answer
+            if states[0] == ERROR:
+                states[0] = before
+                told = {"type": "ERROR", "object": status("Expired", "too old")}
+                await answer.write(json.dumps(told).encode() + b"\n")
+                await answer.write_eof()
+                return answer
+            gone = states[0] is None
+            event = {"type": "DELETED" if gone else "MODIFIED", "object": states[0] or {}}
+            await answer.write(json.dumps(event).encode() + b"\n")
+        await answer.write_eof()
+        return answer
+
+    async def _pods(self, request: web.Request) -> web.Response:
+        _, _, job = request.query["labelSelector"].partition("=")
+        return web.json_response({"items": [pod for pod in self.pods if pod["job"] == job]})
+
+    async def _log(self, request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse()
+        answer.enable_chunked_encoding()
+        await answer.prepare(request)
+        text = self.logs[request.match_info["name"]]
+        for start in range(0, len(text), 7):
+            await answer.write(text[start : start + 7])
+        if request.query["follow"] == "true":
+            await answer.write(b"and on\n")
+        await answer.write_eof()
+        return answer
 
 
 def status(reason: str, message: str) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 @pytest.fixture
-def plugin(
+def typed(
     server: ApiServer,
     pauses: list[float],
     tmp_path: Path,
@@ -51,9 +51,15 @@ def plugin(
     monkeypatch.setenv("COLUMNS", "80")
 
     def call(*arguments: str, kubeconfig: Path = config) -> Ended:
-        code = run(["dataset", *arguments, "--kubeconfig", str(kubeconfig)])
+        code = run([*arguments, "--kubeconfig", str(kubeconfig)])
         out, err = capsys.readouterr()
         assert "Traceback" not in err
         return Ended(code, out, err)
 
     return call
+
+
+@pytest.fixture
+def plugin(typed: Plugin) -> Plugin:
+    """The commands about data sets."""
+    return lambda *arguments, **flags: typed("dataset", *arguments, **flags)

@@ -55,6 +55,21 @@ async def test_there_are_no_more_pods_than_objects(world: World) -> None:
 
 
 @pytest.mark.usefixtures("three")
+async def test_an_engine_is_told_of_and_kept_whatever_is_asked_then(world: World) -> None:
+    body = await started(world, distributed={"engine": "Dask", "workers": 2})
+    assert world.job()["spec"]["completions"] == 2
+    assert (given(world)["workers"], given(world)["engine"]) == (2, "Dask")
+    [runner] = world.job()["spec"]["template"]["spec"]["containers"]
+    address = {"fieldRef": {"fieldPath": "status.podIP"}}
+    assert {"name": "TIDEMILL_POD_IP", "valueFrom": address} in runner["env"]
+    world.edit(body, distributed=None)
+    world.api.one(SECRETS)["data"].pop("input.json")
+    world.wait(60)
+    await run(world)
+    assert (given(world)["workers"], given(world)["engine"]) == (2, "Dask")
+
+
+@pytest.mark.usefixtures("three")
 async def test_one_pod_is_told_nothing_of_others(world: World) -> None:
     await started(world, parallelism=1)
     assert "workers" not in given(world)

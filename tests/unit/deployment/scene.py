@@ -6,6 +6,7 @@ from typing import Any
 from tests.unit.children.world import NAMESPACE, Reconcile, World
 
 from tidemill.deployment.observed import REVISION_LABEL
+from tidemill.deployment.packages import Packages
 from tidemill.deployment.reconcile import ModelDeploymentReconciler
 from tidemill.kube.resources import DEPLOYMENTS, MODEL_DEPLOYMENTS, SERVICES
 
@@ -25,7 +26,11 @@ def package(letter: str, namespace: str = NAMESPACE) -> dict[str, str]:
 
 def process(world: World) -> Callable[[], Reconcile]:
     """Give what starts an operator's process."""
-    return lambda: ModelDeploymentReconciler(world.context(), world.platform).reconcile
+    return lambda: (
+        ModelDeploymentReconciler(
+            world.context(), world.platform, Packages(world.platform.store)
+        ).reconcile
+    )
 
 
 def put_run(world: World, name: str = "run", **status: Any) -> dict[str, Any]:

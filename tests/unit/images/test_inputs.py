@@ -8,22 +8,26 @@ from images.imagebuild.catalog import BY_NAME
 from images.imagebuild.inputs import files, stage, tag
 from tests.unit.images.fakes import FakeEngine, workshop
 
+RUNNER, SERVER = {"runner", "runner-boosting"}, {"server", "server-boosting"}
+BOTH = RUNNER | SERVER
+
 
 @pytest.mark.parametrize(
     ("changed", "images"),
     [
         pytest.param("operator/tidemill/wiring.py", {"operator"}, id="operator-code"),
+        pytest.param("operator/tidemill/store/objects.py", {"operator", *BOTH}, id="shared-code"),
+        pytest.param("images/runner/tidemill_runner/__main__.py", RUNNER, id="runner-code"),
+        pytest.param("images/server/requirements.lock", SERVER, id="lock"),
         pytest.param(
-            "operator/tidemill/store/objects.py", {"operator", "runner", "server"}, id="shared-code"
+            "images/boosting/requirements.lock",
+            {"runner-boosting", "server-boosting"},
+            id="lock-of-two",
         ),
-        pytest.param("images/runner/tidemill_runner/__main__.py", {"runner"}, id="runner-code"),
-        pytest.param("images/server/requirements.lock", {"server"}, id="lock"),
-        pytest.param(
-            "images/science/requirements.lock", {"science", "runner", "server"}, id="shared-lock"
-        ),
+        pytest.param("images/science/requirements.lock", {"science", *BOTH}, id="shared-lock"),
         pytest.param(
             "images/python/Dockerfile",
-            {"python", "installer", "science", "operator", "runner", "server"},
+            {"python", "installer", "science", "operator", *BOTH},
             id="ancestor",
         ),
         pytest.param("bin/minio", {"minio"}, id="program"),
@@ -50,7 +54,7 @@ def test_a_new_version_gives_new_tags_to_published_images_only(tmp_path: Path) -
     sources = workshop(tmp_path, FakeEngine()).sources
     newer = replace(sources, version="1.2.4")
     changed = {name for name, one in BY_NAME.items() if tag(one, sources) != tag(one, newer)}
-    assert changed == {"operator", "runner", "server", "minio"}
+    assert changed == {"operator", *BOTH, "minio"}
 
 
 def test_the_build_sees_the_inputs_and_nothing_else(tmp_path: Path) -> None:

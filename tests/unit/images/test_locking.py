@@ -42,6 +42,7 @@ def test_the_shared_layer_is_what_both_ask_for(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text(
         "[project.optional-dependencies]\n"
         'operator = ["kopf"]\nrunner = ["numpy", "minio"]\nserver = ["uvicorn", "numpy"]\n'
+        'boosting = ["lightgbm"]\n'
     )
     assert requirements(tmp_path)["science"] == ["numpy"]
 
@@ -54,7 +55,7 @@ def test_committed_locks_are_complete_and_name_no_registry(path: Path) -> None:
         assert "--hash=sha256:" in lines, name
 
 
-@pytest.mark.parametrize("name", ["runner", "server", "operator"])
+@pytest.mark.parametrize("name", ["runner", "server", "boosting", "operator"])
 def test_committed_locks_hold_what_pyproject_asks_for(name: str) -> None:
     below = [] if name == "operator" else [ROOT / "images/science/requirements.lock"]
     locked: set[str] = set()

@@ -75,8 +75,26 @@ def test_the_job_ends_by_itself_and_is_tried_again_only_where_it_helps() -> None
     assert 30 not in final["onExitCodes"]["values"]
 
 
+def test_a_limit_counts_what_else_would_be_tried_until_the_deadline() -> None:
+    spec = made(retry_limit=0)["spec"]
+    disruption, passing, final = spec["podFailurePolicy"]["rules"]
+    assert spec["backoffLimit"] == 0
+    assert (disruption["action"], passing["action"]) == ("Count", "Count")
+    assert final == made()["spec"]["podFailurePolicy"]["rules"][2]
+
+
+def test_more_memory_is_set_aside_and_allowed() -> None:
+    given = pod(made(memory="4Gi"))["containers"][0]["resources"]
+    assert given == {"requests": {"cpu": "250m", "memory": "4Gi"}, "limits": {"memory": "4Gi"}}
+
+
 def test_several_pods_are_numbered_and_the_first_one_ends_the_job() -> None:
     alone, several = made()["spec"], made(workers=3)["spec"]
+    [runner] = several.pop("template")["spec"]["containers"]
+    [single] = alone.pop("template")["spec"]["containers"]
+    address = {"fieldRef": {"fieldPath": "status.podIP"}}
+    found = {"name": "TIDEMILL_POD_IP", "valueFrom": address}
+    assert runner["env"] == [*single["env"], found]
     shared = {k: v for k, v in several.items() if alone.get(k) != v}
     assert shared == {
         "parallelism": 3,

@@ -66,6 +66,50 @@ async def test_reports_after_the_first_wake_seldom(place: Place) -> None:
     assert place.woken == [(KEY, 0.0), (KEY, MIN_WRITE_INTERVAL), (KEY, MIN_WRITE_INTERVAL)]
 
 
+async def test_step_and_metric_are_short_texts(place: Place) -> None:
+    await place.post({**BODY, "step": "fit", "metric": "log_loss=0.31"})
+    assert place.board.latest(KEY, "u") == Report(5, "", None, "fit", "log_loss=0.31")
+    place.board.forget(KEY)
+    await place.post({**BODY, "step": "s" * 99, "metric": {"a": "\ud800"}})
+    report = place.board.latest(KEY, "u")
+    assert report is not None
+    assert report.step == "s" * 64
+    assert report.metric == "{'a': '\\ud800'}"
+
+
+async def test_what_is_shown_changes_at_most_every_five_seconds(place: Place) -> None:
+    now = 100.0
+    place.board._clock = lambda: now
+    shown: list[int] = []
+
+    async def say(percent: int) -> None:
+        await place.post({**BODY, "percent": percent})
+        report = place.board.latest(KEY, "u")
+        assert report is not None
+        shown.append(report.percent)
+
+    await say(1)
+    now += 1
+    await say(2)
+    now += 3.5
+    await say(3)
+    assert place.woken[-1] == (KEY, 0.5)  # when what was held back may be shown
+    now += 0.5
+    await say(4)
+    now += 1
+    place.board.forget(KEY)
+    await say(5)
+    assert shown == [1, 1, 1, 4, 5]
+
+
+async def test_a_namesake_is_not_shown_what_another_said(place: Place) -> None:
+    await place.post(BODY)
+    assert place.board.latest(KEY, "u") is not None
+    assert place.board.latest(KEY, "v") is None
+    await place.post({**BODY, "uid": "v", "percent": 9}, TOKENS.issue(KEY, "v"))
+    assert place.board.latest(KEY, "v") == Report(9, "", None)
+
+
 @pytest.mark.parametrize(
     "token",
     [

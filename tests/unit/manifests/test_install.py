@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -164,6 +164,20 @@ class TestRendering:
             "newName": "r:1/tidemill/operator",
             "digest": DIGEST,
         } in (read(folder)["images"])
+
+    def test_images_for_boosted_models_are_put_in_where_they_are(
+        self, renderer: Renderer, tmp_path: Path
+    ) -> None:
+        plain = environment(renderer.operator(MINIO, (), "1-2"))
+        assert not [name for name in plain if "BOOSTING" in name]
+        content = {f"{name}-boosting": f"r:1/{name}@{DIGEST}" for name in ("runner", "server")}
+        path = tmp_path / "images.json"
+        path.write_text(json.dumps({"operator": f"r:1/o@{DIGEST}", **content}))
+        found = images.load(path, ("operator",), (*content, "another"))
+        both = replace(renderer, images={**renderer.images, **found})
+        told = environment(both.operator(MINIO, (), "1-2"))
+        assert told["TIDEMILL_RUNNER_BOOSTING_IMAGE"] == f"r:1/runner@{DIGEST}"
+        assert told["TIDEMILL_SERVER_BOOSTING_IMAGE"] == f"r:1/server@{DIGEST}"
 
     def test_changed_store_restarts_the_operator(self, renderer: Renderer) -> None:
         def template(version: str) -> dict[str, Any]:

@@ -74,7 +74,9 @@ def test_no_secret_stands_in_a_file() -> None:
         "samples/elec2",
         "samples/features",
         "samples/features-online",
+        "samples/record",
         "samples/judgement",
+        "samples/training",
     )
     assert [b["metadata"]["name"] for b in objects(*folders) if b["kind"] == "Secret"] == []
 

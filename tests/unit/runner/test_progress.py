@@ -43,6 +43,22 @@ def test_a_report_says_whose_it_is() -> None:
     }
 
 
+def test_step_and_metric_go_with_the_reports_that_follow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "INTERVAL", 0.0)
+    collector = Collector()
+    with Progress(SUBJECT, collector) as reports:
+        reports.step("fit")
+        reports.report(20, "fitting")
+        assert collector.arrived.wait(5)
+        collector.arrived.clear()
+        reports.step("evaluate")
+        reports.measured("accuracy", 0.912345)
+        reports.report(75, "measuring")
+        assert collector.arrived.wait(5)
+    told = [(body.get("step"), body.get("metric")) for body in collector.bodies]
+    assert told == [("fit", None), ("evaluate", "accuracy=0.9123")]
+
+
 def test_only_the_newest_report_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "INTERVAL", 60.0)
     collector = Collector()

@@ -250,7 +250,13 @@ def test_an_estimator_before_the_last_step_is_refused(workshop: Workshop) -> Non
             HISTOGRAM, {"zzzzzzz": 3}, ["'zzzzzzz'", "learning_rate", "max_iter"], id="no-name"
         ),
         pytest.param(HISTOGRAM, {"max_iter": "many"}, ["'max_iter'", "int", "'many'"], id="type"),
-        pytest.param(HISTOGRAM, {"max_iter": -1}, ["'max_iter'", "-1"], id="value"),
+        pytest.param(HISTOGRAM, {"max_iter": -1}, ["'max_iter'", "[1, inf)", "-1"], id="value"),
+        pytest.param(
+            HISTOGRAM, {"loss": "logloss"}, ["'loss'", "{'log_loss'}", "'logloss'"], id="word"
+        ),
+        pytest.param(
+            HISTOGRAM, {"categorical_features": [1]}, ["OrdinalEncoder"], id="kept-as-code"
+        ),
         pytest.param(LOGISTIC, {"C": [1]}, ["'C'"], id="list-for-a-number"),
         pytest.param(NEIGHBOURS, {"metric": "os.system"}, ["'metric'"], id="names-a-function"),
         pytest.param(
@@ -347,11 +353,13 @@ def test_a_loss_that_is_not_finite_is_told(workshop: Workshop) -> None:
     assert "StandardScaler" in failure.message
 
 
-def test_a_model_that_cannot_be_packed_is_told(workshop: Workshop) -> None:
-    spec = classification(estimator=estimator((HISTOGRAM, {"categorical_features": [1]})))
-    failure = refuse(workshop, rows(200), spec)
+def test_a_model_that_cannot_be_packed_is_told(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trusted, "TRUSTED_TYPES", ())
+    failure = refuse(workshop, rows(200), classification(estimator=estimator(HISTOGRAM)))
     assert failure.reason == "ModelNotPackable"
-    assert "HistGradientBoostingClassifier" in failure.message
+    assert "HistGradientBoostingClassifier does not load" in failure.message
 
 
 def test_a_model_that_answers_otherwise_when_loaded_is_not_uploaded(

@@ -1,11 +1,11 @@
 """What training leaves: a package that is proved and repeatable, metrics, splits as asked for."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.unit.runner.packages import served, unpack
 from tests.unit.runner.workshop import (
     LOGISTIC,
     RIDGE,
@@ -16,7 +16,7 @@ from tests.unit.runner.workshop import (
     rows,
 )
 
-from tidemill.store import package, trusted
+from tidemill.store import trusted
 
 HISTOGRAM = "sklearn.ensemble.HistGradientBoostingClassifier"
 SCALER = "sklearn.preprocessing.StandardScaler"
@@ -24,19 +24,6 @@ ENCODER = (
     "sklearn.preprocessing.OrdinalEncoder",
     {"handle_unknown": "use_encoded_value", "unknown_value": -1},
 )
-
-
-def unpack(workshop: Workshop, result: dict[str, Any]) -> Path:
-    """Fetch and prove the package."""
-    prefix = result["artifact"]["uri"].removeprefix("s3://tidemill/")
-    folder = workshop.folder / f"package-{len(list(workshop.folder.iterdir()))}"
-    folder.mkdir()
-    for key, data in workshop.store.objects.items():
-        if key.startswith(prefix):
-            (folder / key.removeprefix(prefix)).write_bytes(data)
-    data = (folder / package.MANIFEST).read_bytes()
-    package.verify_dir(folder, package.parse_manifest(data, result["artifact"]["digest"]))
-    return folder
 
 
 def test_the_package_is_whole_and_says_where_it_comes_from(workshop: Workshop) -> None:
@@ -47,6 +34,7 @@ def test_the_package_is_whole_and_says_where_it_comes_from(workshop: Workshop) -
         *("card.md", "card.json", "holdout.parquet", "manifest.json"),
     }
     signature = json.loads((folder / "signature.json").read_bytes())
+    assert [len(row) for row in signature.pop("examples")] == [2, 2, 2]
     assert signature == {
         "format": "tidemill.dev/signature/v1",
         "task": "Classification",
@@ -121,10 +109,33 @@ def test_text_features_make_an_object_matrix(workshop: Workshop) -> None:
     result = workshop.learn(rows(line="{a},w{b},{y}"), estimator=estimator(ENCODER, HISTOGRAM))
     folder = unpack(workshop, result)
     signature = json.loads((folder / "signature.json").read_bytes())
-    assert signature["matrix"] == "object"
+    assert signature["matrix"] == "object-nan"
     assert [i["datatype"] for i in signature["inputs"]] == ["INT64", "BYTES"]
     model = trusted.load(folder / "model.skops")
-    assert model.predict(np.array([[3.0, "w1"], [50.0, None]], dtype=object)).tolist() == [0, 1]
+    assert model.predict(np.array([[3.0, "w1"], [50.0, np.nan]], dtype=object)).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "sklearn.naive_bayes.CategoricalNB",
+        ("sklearn.neighbors.RadiusNeighborsClassifier", {"radius": 0.5}),
+    ],
+    ids=["of categories", "of neighbours"],
+)
+def test_a_model_that_refuses_rows_that_nobody_sends_is_served(
+    workshop: Workshop, model: Any
+) -> None:
+    """Both refuse a 2 where there were 0 and 1 alone: the server tries rows of the data."""
+    lines = ["a,b,y", *(f"{i % 2},{i // 2 % 2},{i % 2}" for i in range(60))]
+    result = workshop.learn("\n".join(lines) + "\n", estimator=estimator(model))
+    served(unpack(workshop, result)).assert_the_same()
+
+
+def test_long_texts_are_no_examples(workshop: Workshop) -> None:
+    long = rows(line="{a},w{b}" + "x" * 100_000 + ",{y}")
+    folder = unpack(workshop, workshop.learn(long, estimator=estimator(ENCODER, HISTOGRAM)))
+    assert json.loads((folder / "signature.json").read_bytes())["examples"] == []
 
 
 def test_a_feature_without_any_value_is_taken_where_the_estimator_can(workshop: Workshop) -> None:

@@ -11,6 +11,7 @@ import sklearn
 import skops.io
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -155,6 +156,19 @@ def texts() -> Model:
     ]
     told = {**signature(labels("INT64"), matrix="object"), "inputs": inputs}
     return Model(estimator, rows, told)
+
+
+def texts_with_nan() -> Model:
+    """As the runner packs them: what is missing is NaN, in texts as well, and filled in."""
+    model = texts()
+    rows = model.rows.copy()
+    rows[[value is None for value in rows[:, 1]], 1] = np.nan
+    fill = make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder())
+    columns = ColumnTransformer([("scale", StandardScaler(), [0]), ("encode", fill, [1])])
+    target = (rows[:, 1] == "north").astype(int)
+    estimator = make_pipeline(columns, LogisticRegression()).fit(rows, target)
+    examples = [[0.5, "north"], [1.5, None]]
+    return Model(estimator, rows, {**model.signature, "matrix": "object-nan", "examples": examples})
 
 
 def edit_member(skops_file: bytes, suffix: str, change: Any, folder: Path) -> bytes:

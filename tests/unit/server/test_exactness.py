@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.unit.server import packages
+from tests.unit.server import boosted, packages
 from tests.unit.server.bucket import Bucket
 from tests.unit.server.servers import serve
 
@@ -35,6 +35,10 @@ def _missing(value: Any) -> bool:
         packages.forest,
         packages.regression,
         packages.texts,
+        packages.texts_with_nan,
+        boosted.of_xgboost,
+        boosted.of_lightgbm,
+        boosted.of_numbers,
     ],
     ids=lambda make: make.__name__,
 )

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import scipy.sparse
 
 from tidemill.api.v1alpha1.reasons import Reason
 from tidemill.store import archive, digests, package
@@ -228,6 +230,26 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
     with pytest.raises(PackageError, match="would unpack to 300000002 bytes") as caught:
         archive.check(tmp_path / "model.skops")
     assert caught.value.reason is PackageReason.MALFORMED_PACKAGE
+
+
+def test_a_bomb_in_a_sparse_matrix_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+    inner = bomb(300_000_000)
+    (tmp_path / "model.skops").write_bytes(skops_file(matrix_npz=inner))
+    with pytest.raises(PackageError, match=r"matrix\.npz would unpack to 300000002 bytes"):
+        archive.check(tmp_path / "model.skops")
+
+
+def test_a_sparse_matrix_that_is_no_zip_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "model.skops").write_bytes(skops_file(matrix_npz=b"no zip"))
+    with pytest.raises(PackageError, match="broken zip"):
+        archive.check(tmp_path / "model.skops")
+
+
+def test_a_sparse_matrix_is_let_in(tmp_path: Path) -> None:
+    inner = io.BytesIO()
+    scipy.sparse.save_npz(inner, scipy.sparse.csr_matrix(np.eye(3)))
+    (tmp_path / "model.skops").write_bytes(skops_file(matrix_npz=inner.getvalue()))
+    archive.check(tmp_path / "model.skops")
 
 
 def test_a_zip_without_a_schema_is_refused(tmp_path: Path) -> None:

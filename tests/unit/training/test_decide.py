@@ -223,6 +223,13 @@ def test_a_duration_is_shown_as_people_read_it() -> None:
     assert plan.status.progress == RunProgress(percent=60, message="fits", eta="1m30s")
 
 
+def test_step_and_metric_are_shown() -> None:
+    report = Report(60, "fits", None, "fit", "accuracy=0.9")
+    plan = decided(Observed(None, job(ready=1), report=report))
+    expected = RunProgress(percent=60, message="fits", step="fit", metric="accuracy=0.9")
+    assert plan.status.progress == expected
+
+
 def test_success() -> None:
     plan = decided(Observed(None, job(Phase.SUCCEEDED), RESULT), status(progress=KNOWN))
     assert plan.ended

@@ -4,9 +4,10 @@ The sample is of the rows whose place has a small hash; its halves are told apar
 a text only a hash is looked at, and nothing is told but the column's name and how much it tells.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -28,11 +29,31 @@ _PLACE = f"{identifier(OBJECT)}, {identifier(ROW)}"
 # The last bit of the database's own hash repeats with the row's number.
 _HALF = f"md5_number_lower({identifier(OBJECT)} || ':' || {identifier(ROW)}) % 2 = 0"
 _NUMBERS = columns.ORDERED
+# By the names that the query gives: the target's is c0.
+Cells = Mapping[str, NDArray[Any]]
 
 
-def judged(connection: duckdb.DuckDBPyConnection, rule: Leakage, rows: int) -> Outcome:
+def look(connection: duckdb.DuckDBPyConnection, rule: Leakage, rows: int) -> Cells:
+    """Of so many rows in all, a sample of those here that have a target, as numbers or hashes."""
+    wanted = [_number_or_hash(column) for column in (rule.target, *rule.columns)]
+    named = ", ".join(f"{value} AS c{n}" for n, value in enumerate(wanted))
+    most = min(ROWS, CELLS // (len(rule.columns) + 1))
+    limit = 2**64 // max(rows // most, 1) - 1
+    return connection.execute(
+        f"SELECT {named}, {_HALF} AS half FROM {VIEW} "  # noqa: S608 - quoted
+        f"WHERE hash({_PLACE}) <= {limit} AND {columns.present(rule.target)}"
+    ).fetchnumpy()
+
+
+def added(parts: Sequence[Cells]) -> Cells:
+    """The sample of all rows, from those of parts in their order."""
+    joined = np.ma.concatenate
+    return {n: joined([part[n] for part in parts]) for n in parts[0]}  # type: ignore[no-untyped-call]
+
+
+def judged(rule: Leakage, cells: Cells) -> Outcome:
     """Columns that tell the target by the rule's threshold or more."""
-    sample = _Sample(connection, rule, rows)
+    sample = _Sample(rule, cells)
     target = sample.target()
     tested, found = 0, []
     for column in rule.columns:
@@ -56,18 +77,11 @@ def judged(connection: duckdb.DuckDBPyConnection, rule: Leakage, rows: int) -> O
 class _Sample:
     """Rows that have a target, as numbers or hashes."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, rule: Leakage, rows: int) -> None:
+    def __init__(self, rule: Leakage, cells: Cells) -> None:
         self._target = rule.target
-        wanted = [_number_or_hash(column) for column in (rule.target, *rule.columns)]
-        named = ", ".join(f"{value} AS c{n}" for n, value in enumerate(wanted))
         self._names = {c.name: f"c{n}" for n, c in enumerate((rule.target, *rule.columns))}
-        most = min(ROWS, CELLS // (len(rule.columns) + 1))
-        limit = 2**64 // max(rows // most, 1) - 1
-        self._cells = connection.execute(
-            f"SELECT {named}, {_HALF} AS half FROM {VIEW} "  # noqa: S608 - quoted
-            f"WHERE hash({_PLACE}) <= {limit} AND {columns.present(rule.target)}"
-        ).fetchnumpy()
-        self.half = np.ma.getdata(self._cells["half"]).astype(bool)
+        self._cells = cells
+        self.half = np.ma.getdata(cells["half"]).astype(bool)
 
     def target(self) -> Codes:
         """The target's values; of a number with many, ranges."""

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import duckdb
 
-from tidemill_runner.checks.outcome import MAX_PLACES, Counts, Outcome, Place, counted
+from tidemill_runner.checks.outcome import MAX_PLACES, Outcome, Place, Tally, counted
 from tidemill_runner.checks.rule import Order, Repeats
 from tidemill_runner.database import identifier
 from tidemill_runner.staging import OBJECT, ROW, VIEW
@@ -22,12 +22,20 @@ _O, _R = identifier(OBJECT), identifier(ROW)
 _FIRST = f"ORDER BY {_O}, {_R} LIMIT {MAX_PLACES}"
 
 
-def repeats(
-    connection: duckdb.DuckDBPyConnection, rule: Repeats, rows: int, sample: int = SAMPLE
-) -> Outcome:
+def sampled(rule: Repeats, rows: int, sample: int = SAMPLE) -> int:
+    """Of so many rows one is compared, by the hash of its keys; 1 where all are."""
+    return 1 if rule.exact else -(-rows // sample) or 1
+
+
+def outcome(rule: Repeats, found: Tally, rows: int, parts: int) -> Outcome:
+    """The outcome, where one of `parts` of all rows was compared."""
+    unit = "rows" if parts == 1 else "rows of a sample"
+    return counted(rule.label, found.among(rows), unit, found.where)
+
+
+def repeats(connection: duckdb.DuckDBPyConnection, rule: Repeats, parts: int) -> Tally:
     """Rows whose keys an earlier row has."""
-    parts = 1 if rule.exact else -(-rows // sample) or 1
-    source = _keyed(rule, parts)
+    source = keyed(rule, parts)
     names = ", ".join(f"k{place}" for place in range(len(rule.keys)))
     group = "h" if rule.wide else names
     [(evaluated, repeated)] = connection.execute(
@@ -49,11 +57,10 @@ def repeats(
             f"FROM {numbered} WHERE n > 1"
         ).fetchall()
         where = [(place["o"], place["r"]) for place in places or ()]
-    counts = Counts(evaluated, repeated, rows)
-    return counted(rule.label, counts, "rows" if parts == 1 else "rows of a sample", where)
+    return Tally(evaluated, repeated, tuple(where))
 
 
-def _keyed(rule: Repeats, parts: int) -> str:
+def keyed(rule: Repeats, parts: int) -> str:
     """The rows judged, with keys k0, k1, … and their hash h."""
     keys = ", ".join(f"{key} AS k{place}" for place, key in enumerate(rule.keys))
     hashed = f"hash({', '.join((*rule.keys, '0'))})"
@@ -68,7 +75,7 @@ def _tuple(names: str) -> str:
     return f"({names})" if "," not in names else f"row({names})"
 
 
-def order(connection: duckdb.DuckDBPyConnection, rule: Order, rows: int) -> Outcome:
+def order(connection: duckdb.DuckDBPyConnection, rule: Order) -> Tally:
     """Rows that do not follow the row before them that has a value."""
     pairs = (
         f"(SELECT {_O}, {_R}, ({rule.value}) AS v, "  # noqa: S608 - quoted
@@ -83,4 +90,9 @@ def order(connection: duckdb.DuckDBPyConnection, rule: Order, rows: int) -> Outc
         where = connection.execute(
             f"SELECT {_O}, {_R} FROM {pairs} WHERE {rule.wrong} {_FIRST}"  # noqa: S608 - quoted
         ).fetchall()
-    return counted(rule.label, Counts(evaluated, wrong, rows), "rows with one before", where)
+    return Tally(evaluated, wrong, tuple(where))
+
+
+def in_order(rule: Order, found: Tally, rows: int) -> Outcome:
+    """The outcome, where these are all rows."""
+    return counted(rule.label, found.among(rows), "rows with one before", found.where)

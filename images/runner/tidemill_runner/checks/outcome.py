@@ -1,6 +1,6 @@
 """What a rule found: counts and places, never a value, so that nothing sensitive can be told."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -22,6 +22,32 @@ class Counts:
     violations: int
     rows: int
     failed: int = 0
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What a rule found in some of the rows, the first places in their order; parts add up."""
+
+    evaluated: int
+    violations: int
+    where: tuple[Place, ...] = ()
+    failed: int = 0
+
+    def among(self, rows: int) -> Counts:
+        """The counts, where these are all rows."""
+        return Counts(self.evaluated, self.violations, rows, self.failed)
+
+
+def added(parts: Iterable[Tally]) -> Tally:
+    """What a rule found in all parts; places are ordered as the database orders them."""
+    tallies = list(parts)
+    places = sorted(place for one in tallies for place in one.where)
+    return Tally(
+        sum(one.evaluated for one in tallies),
+        sum(one.violations for one in tallies),
+        tuple(places[:MAX_PLACES]),
+        sum(one.failed for one in tallies),
+    )
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import duckdb
 
 from tidemill_runner import names
 from tidemill_runner.checks import column as columns
-from tidemill_runner.checks.outcome import MAX_PLACES, Counts, Outcome, Place, counted
+from tidemill_runner.checks.outcome import MAX_PLACES, Outcome, Tally, counted
 from tidemill_runner.checks.rule import Exists
 from tidemill_runner.database import identifier
 from tidemill_runner.failures import Failure
@@ -40,7 +40,7 @@ def keys(found: Sequence[Column], files: Sequence[Path]) -> str:
     return f"SELECT {values} FROM ({staged(files)}) WHERE {judged}"  # noqa: S608 - quoted
 
 
-def judged(connection: duckdb.DuckDBPyConnection, rule: Exists, lookup: str, rows: int) -> Outcome:
+def missing(connection: duckdb.DuckDBPyConnection, rule: Exists, lookup: str) -> Tally:
     """Rows whose keys `lookup`, a query for k0, k1, …, does not give."""
     values = ", ".join(f"{columns.key(column)} AS k{n}" for n, column in enumerate(rule.columns))
     there = " AND ".join(columns.present(column) for column in rule.columns)
@@ -50,12 +50,16 @@ def judged(connection: duckdb.DuckDBPyConnection, rule: Exists, lookup: str, row
     )
     same = " AND ".join(f"own.k{n} = known.k{n}" for n in range(len(rule.columns)))
     [(evaluated,)] = connection.execute(f"SELECT count(*) FROM {own}").fetchall()  # noqa: S608
-    [(missing, found)] = connection.execute(
+    [(unknown, found)] = connection.execute(
         f"SELECT count(*), min({{'o': o, 'r': r}}, {MAX_PLACES}) "  # noqa: S608 - quoted
         f"FROM {own} AS own ANTI JOIN ({lookup}) AS known ON {same}"
     ).fetchall()
-    where: list[Place] = [(place["o"], place["r"]) for place in found or ()]
-    return counted(rule.label, Counts(evaluated, missing, rows), "rows", where)
+    return Tally(evaluated, unknown, tuple((place["o"], place["r"]) for place in found or ()))
+
+
+def outcome(rule: Exists, found: Tally, rows: int) -> Outcome:
+    """The outcome, where these are all rows."""
+    return counted(rule.label, found.among(rows), "rows", found.where)
 
 
 def _invalid(message: str) -> Failure:

@@ -1,13 +1,16 @@
-"""A plan is carried out over the view `rows`."""
+"""A plan is carried out over the rows of a delivery, wherever these lie."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
+from typing import Protocol
 
 import duckdb
 
 from tidemill_runner.checks import leakage, neighbours, referential
 from tidemill_runner.checks.entity import FIELD
-from tidemill_runner.checks.outcome import Outcome, stated
+from tidemill_runner.checks.leakage import Cells
+from tidemill_runner.checks.outcome import Outcome, Tally, stated
 from tidemill_runner.checks.rule import (
     Distribution,
     Exists,
@@ -19,20 +22,33 @@ from tidemill_runner.checks.rule import (
     Stated,
     WithOthers,
 )
-from tidemill_runner.checks.scan import Scan
+from tidemill_runner.checks.scan import Scan, Scanned
 from tidemill_runner.failures import Failure, no_room
 
 
-def run(
-    connection: duckdb.DuckDBPyConnection,
-    plan: Plan,
-    now: datetime,
-    lookups: Mapping[int, str] | None = None,
-) -> tuple[Outcome, ...]:
+class Asked(Protocol):
+    """Rows that can be asked what rules want to know; raises Failure or duckdb.Error."""
+
+    def scan(self, scan: Scan) -> Scanned:
+        """What is found row by row."""
+
+    def repeats(self, rule: Repeats, parts: int) -> Tally:
+        """Rows whose keys an earlier row has, among one of `parts` of the rows."""
+
+    def order(self, rule: Order) -> Tally:
+        """Rows that do not follow the one before them."""
+
+    def missing(self, rule: Exists) -> Tally:
+        """Rows whose keys are not in the other Dataset."""
+
+    def cells(self, rule: Leakage, rows: int) -> Cells:
+        """A sample of so many rows in all."""
+
+
+def run(rows: Asked, plan: Plan, now: datetime) -> tuple[Outcome, ...]:
     """The outcome of each rule on rows, in the order of the plan; raises Failure.
 
-    `now` has a zone. `lookups` are, by a rule's position, the queries for the keys of another
-    Dataset. Rules on distributions are judged by profiles (see `distribution`).
+    `now` has a zone. Rules on distributions are judged by profiles (see `distribution`).
     """
     found: dict[int, Outcome] = {}
     every = enumerate(plan.rules)
@@ -42,35 +58,45 @@ def run(
     for position, rule in numbered:
         if isinstance(rule, Stated):
             found[position] = stated(rule.label, _said(rule), passed=rule.passed)
-    rows = 0
+    count = 0
     if in_scan or with_others:
-        try:
-            scanned = Scan(in_scan, plan.prefix, now).run(connection)
-        except duckdb.Error as error:
-            raise _failure(error, "spec.schema and spec.checks") from None
-        rows = scanned.rows
-        found |= scanned.outcomes
+        scan = Scan(in_scan, plan.prefix, now)
+        with _telling("spec.schema and spec.checks"):
+            scanned = rows.scan(scan)
+        count = scanned.rows
+        found |= scan.outcomes(scanned)
     for position, other in with_others:
-        try:
-            match other:
-                case Repeats():
-                    found[position] = neighbours.repeats(connection, other, rows)
-                case Order():
-                    found[position] = neighbours.order(connection, other, rows)
-                case Leakage():
-                    found[position] = leakage.judged(connection, other, rows)
-                case Exists():
-                    lookup = (lookups or {})[position]
-                    found[position] = referential.judged(connection, other, lookup, rows)
-        except duckdb.Error as error:
-            raise _failure(error, other.label.field) from None
+        with _telling(other.label.field):
+            found[position] = _judged(rows, other, count)
     return tuple(found[position] for position, _ in numbered)
+
+
+def _judged(rows: Asked, rule: WithOthers, count: int) -> Outcome:
+    match rule:
+        case Repeats():
+            parts = neighbours.sampled(rule, count)
+            return neighbours.outcome(rule, rows.repeats(rule, parts), count, parts)
+        case Order():
+            return neighbours.in_order(rule, rows.order(rule), count)
+        case Leakage():
+            return leakage.judged(rule, rows.cells(rule, count))
+        case Exists():
+            return referential.outcome(rule, rows.missing(rule), count)
 
 
 def _said(rule: Rule) -> str:
     if isinstance(rule, Stated) and rule.passed:
         return "as declared"
     return rule.label.fault
+
+
+@contextmanager
+def _telling(field: str) -> Iterator[None]:
+    """Say of which field it is that the database failed."""
+    try:
+        yield
+    except duckdb.Error as error:
+        raise _failure(error, field) from None
 
 
 def _failure(error: duckdb.Error, field: str) -> Failure:

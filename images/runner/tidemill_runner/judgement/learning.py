@@ -13,6 +13,7 @@ from sklearn.base import clone
 
 from tidemill.stats.drawn import Drawn
 from tidemill.stats.estimate import Estimate
+from tidemill_runner import summing, weights
 from tidemill_runner.evaluate import ask, judged
 from tidemill_runner.judgement.scene import Scene
 
@@ -55,20 +56,21 @@ def _some(scene: Scene, size: int) -> NDArray[np.intp]:
 
 
 def _point(scene: Scene, rows: NDArray[np.intp]) -> Point:
-    model = clone(scene.pipeline)
+    model, data = clone(scene.pipeline), scene.data
+    counted = None if data.weights is None else data.weights[rows]
     held, name = scene.parts.holdout, scene.evaluation.metrics[0].name
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), summing.in_order(model):
             warnings.simplefilter("ignore")
-            model.fit(scene.data.features[rows], scene.data.target[rows])
-            said = ask(model, scene.data.features[held])
+            model.fit(data.features[rows], data.target[rows], **weights.params(model, counted))
+            said = ask(model, data.features[held])
     except MemoryError:
         raise
     except Exception as error:
         # So few rows may lack a class, or whatever else the estimator needs.
         words = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         return Point(len(rows), None, words)
-    found, _ = judged(model, said, scene.data.target[held])
+    found, _ = judged(model, said, data.target[held])
     drawn = Drawn.of(name, found, scene.draws, scene.seed)
     if drawn is None:
         return Point(len(rows), None, f"{name} is not defined: a class is missing")

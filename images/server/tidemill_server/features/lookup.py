@@ -75,8 +75,7 @@ class Lookup:
             return asked, {}
         wanted = [table for table in self.reader.tables if asked.lacks(table)]
         told = await self._fill(asked, wanted) if wanted else {}
-        as_objects = self.reader.signature.matrix == "object"
-        matrix = assembled(asked.columns, asked.rows, as_objects=as_objects)
+        matrix = assembled(asked.columns, asked.rows, self.reader.signature)
         return matrix, {"features": told} if told else {}
 
     async def _fill(self, asked: Asked, wanted: Sequence[FeatureTable]) -> Told:
@@ -107,7 +106,7 @@ class Lookup:
 
     def _take(self, asked: Asked, table: FeatureTable, rows: Sequence[Found]) -> None:
         """Put what was found into the columns that were not sent."""
-        as_objects = self.reader.signature.matrix == "object"
+        as_objects = self.reader.signature.as_objects
         for place, column in enumerate(table.columns):
             if asked.columns[column.place] is None:
                 missing = np.nan if as_objects and column.type != "String" else None

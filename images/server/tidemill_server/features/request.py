@@ -83,7 +83,7 @@ class RequestReader:
 
     def _columns(self, tensors: list[Tensor]) -> Asked:
         signature = self.signature
-        as_objects = signature.matrix == "object"
+        as_objects = signature.as_objects
         rows = tensors[0].shape[0]
         check_rows(rows, self.max_rows)
         asked = Asked(rows, [None] * len(signature.inputs), {})

@@ -14,6 +14,7 @@ import skops.io  # noqa: F401 - imported before the fork, so that parent and chi
 from sklearn.pipeline import Pipeline
 
 from tidemill.store import trusted
+from tidemill.store.boosted import Boosted
 from tidemill_server.exits import MODEL_UNLOADABLE, Refused
 from tidemill_server.formats.structure import BrokenModel, check_structure
 
@@ -37,8 +38,11 @@ class SklearnModel:
         return {name: np.asarray(getattr(self.estimator, name)(rows)) for name in wanted}
 
 
-def load(path: Path) -> SklearnModel:
-    """Load the file by the fixed list of types; raises Refused, or what its libraries raise."""
+def load(path: Path, trees: Boosted | None = None) -> SklearnModel:
+    """Load the file by the fixed list of types; raises Refused, or what its libraries raise.
+
+    `trees` answer in place of its last step: the file has the steps before them.
+    """
     try:
         loaded = trusted.load(path)
     except trusted.ModelRefused as error:
@@ -48,14 +52,14 @@ def load(path: Path) -> SklearnModel:
     except BrokenModel as error:
         raise Refused(MODEL_UNLOADABLE, f"{path.name} is broken: {error}") from None
     _one_thread(loaded)
-    return _split(loaded)
+    return _split(loaded, trees)
 
 
-def _split(loaded: object) -> SklearnModel:
+def _split(loaded: object, trees: Boosted | None) -> SklearnModel:
     steps: list[Any] = [loaded]
     while isinstance(steps[-1], Pipeline):
         steps[-1:] = [step for _, step in steps[-1].steps]
-    *transformers, estimator = steps
+    *transformers, estimator = [*steps, trees] if trees else steps
     if not hasattr(estimator, "predict"):
         raise Refused(
             MODEL_UNLOADABLE, f"a {type(estimator).__name__} at the end of the model cannot predict"

@@ -32,6 +32,7 @@ from tidemill_server.exits import SPEC_INVALID, Exit, Refused
 from tidemill_server.features.lookup import Lookup
 from tidemill_server.features.request import RequestReader
 from tidemill_server.features.tables import read_tables
+from tidemill_server.formats.boosted_model import load_trees
 from tidemill_server.formats.sklearn_model import MODEL_FILE, SklearnModel, load
 from tidemill_server.lifecycle.state import Served, State
 from tidemill_server.metrics.registry import Metrics
@@ -76,8 +77,8 @@ class Starter:
         with self._stage("load"):
             self._say("loading the model")
             loop = asyncio.get_running_loop()
-            model = await loop.run_in_executor(self.thread, load, folder / MODEL_FILE)
             signature = read_signature(folder / "signature.json")
+            model = await loop.run_in_executor(self.thread, _load, folder, signature)
             lookup = self._lookup(folder, signature)
         with self._stage("warm"):
             pace = await loop.run_in_executor(self.thread, _warm, model, signature)
@@ -146,6 +147,10 @@ class Starter:
         seconds = time.perf_counter() - started
         self.metrics.loaded(name, seconds)
         log.info("stage done", extra={"stage": name, "seconds": round(seconds, 3)})
+
+
+def _load(folder: Path, signature: Signature) -> SklearnModel:
+    return load(folder / MODEL_FILE, load_trees(folder, signature))
 
 
 def _warm(model: SklearnModel, signature: Signature) -> Pace:

@@ -1,16 +1,19 @@
 """`signature.json`: which columns the model takes, in which order, and what it answers.
 
 The order of the inputs is the order of the features. Numeric models take one float64 matrix;
-models with a text column take a matrix of objects.
+models with a text column take a matrix of objects, where a missing text is NaN (`object-nan`), or
+None, as the first of them were made (`object`).
 """
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+from tidemill.store import boosted
 from tidemill.store.package import PackageReason
 from tidemill_server.exits import Refused
 
@@ -18,8 +21,10 @@ FORMAT = "tidemill.dev/signature/v1"
 COLUMN_TYPES = frozenset({"FP64", "INT64", "BOOL", "BYTES"})
 OUTPUT_TYPES = COLUMN_TYPES
 MAX_COLUMNS = 10_000
+MAX_EXAMPLES = 8
 
 ColumnType = Literal["FP64", "INT64", "BOOL", "BYTES"]
+Matrix = Literal["float64", "object", "object-nan"]
 
 
 @dataclass(frozen=True)
@@ -45,9 +50,22 @@ class Signature:
     """Inputs in feature order, and outputs."""
 
     task: str
-    matrix: Literal["float64", "object"]
+    matrix: Matrix
     inputs: tuple[Column, ...]
     outputs: tuple[Output, ...]
+    # Rows that the model has answered, as its matrix has them; none in packages of old.
+    examples: tuple[tuple[Any, ...], ...] = ()
+    # The file of the model's trees, where they are not in skops' format, and the classes' labels.
+    trees: str | None = None
+    classes: tuple[Any, ...] | None = None
+
+    @cached_property
+    def as_objects(self) -> bool:
+        return self.matrix != "float64"
+
+    @cached_property
+    def missing_text(self) -> float | None:
+        return None if self.matrix == "object" else math.nan
 
     @cached_property
     def positions(self) -> Mapping[str, int]:
@@ -78,8 +96,8 @@ def parse_signature(document: Mapping[str, Any]) -> Signature:
     if document["format"] != FORMAT:
         raise ValueError(f"its format is {document['format']!r}, not {FORMAT!r}")
     matrix = document["matrix"]
-    if matrix not in ("float64", "object"):
-        raise ValueError(f"its matrix is {matrix!r}, neither float64 nor object")
+    if matrix not in get_args(Matrix):
+        raise ValueError(f"its matrix is {matrix!r}, none of {', '.join(get_args(Matrix))}")
     inputs = tuple(_column(item) for item in document["inputs"])
     outputs = tuple(_output(item) for item in document["outputs"])
     if not 1 <= len(inputs) <= MAX_COLUMNS:
@@ -90,7 +108,19 @@ def parse_signature(document: Mapping[str, Any]) -> Signature:
         raise ValueError("it has no output 'predict'")
     if matrix == "float64" and any(column.datatype == "BYTES" for column in inputs):
         raise ValueError("a float64 matrix cannot hold a BYTES column")
-    return Signature(str(document["task"]), matrix, inputs, outputs)
+    examples = tuple(_example(row, inputs) for row in document.get("examples") or ())
+    return Signature(
+        str(document["task"]), matrix, inputs, outputs, examples[:MAX_EXAMPLES], **_trees(document)
+    )
+
+
+def _trees(document: Mapping[str, Any]) -> dict[str, Any]:
+    file, classes = document.get("trees"), document.get("classes")
+    if file is not None and file not in boosted.FILES.values():
+        raise ValueError(f"its trees are in {file!r}")
+    if classes is not None and not isinstance(classes, list):
+        raise ValueError(f"its classes are {classes!r}")
+    return {"trees": file, "classes": None if classes is None else tuple(classes)}
 
 
 def _column(item: Mapping[str, Any]) -> Column:
@@ -98,6 +128,14 @@ def _column(item: Mapping[str, Any]) -> Column:
     if not isinstance(name, str) or not name or datatype not in COLUMN_TYPES:
         raise ValueError(f"the input {name!r} has the datatype {datatype!r}")
     return Column(name, datatype, bool(item.get("nullable", False)))
+
+
+def _example(row: Sequence[Any], inputs: Sequence[Column]) -> tuple[Any, ...]:
+    for value, column in zip(row, inputs, strict=True):
+        wanted = str if column.datatype == "BYTES" else (int, float)
+        if value is not None and not isinstance(value, wanted):
+            raise ValueError(f"an example has {value!r} for the column {column.name!r}")
+    return tuple(row)
 
 
 def _output(item: Mapping[str, Any]) -> Output:

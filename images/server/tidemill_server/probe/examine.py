@@ -4,14 +4,18 @@ It runs on a verified package; verified means unchanged, not harmless. Whatever 
 becomes one sentence for the user.
 """
 
+import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from tidemill_server.exits import MODEL_UNLOADABLE, Refused
+from tidemill_server.formats.boosted_model import load_trees
 from tidemill_server.formats.sklearn_model import METHODS, MODEL_FILE, SklearnModel, load
 from tidemill_server.package.environment import check_environment
 from tidemill_server.package.signature import Column, Output, Signature, read_signature
+from tidemill_server.protocol.rows import assembled
 
 # Kinds of numpy types that may be answered under each datatype of the protocol.
 _KINDS = {"FP64": "f", "INT64": "iu", "BOOL": "b", "BYTES": "UO"}
@@ -21,7 +25,7 @@ def examine(folder: Path) -> None:
     """Return when the model can be served; raises Refused with the reason when not."""
     signature = read_signature(folder / "signature.json")
     check_environment(folder / "environment.json")
-    model = load(folder / MODEL_FILE)
+    model = load(folder / MODEL_FILE, load_trees(folder, signature))
     _check_width(model, signature)
     for method in METHODS:
         if method in signature.output_names and not hasattr(model.estimator, method):
@@ -30,7 +34,7 @@ def examine(folder: Path) -> None:
     try:
         answer = model.predict(rows, signature.output_names)
     except ValueError as error:
-        if signature.matrix == "object":
+        if signature.as_objects and not signature.examples:
             return  # a text that the model never saw may be refused: that is an answer, too
         raise Refused(MODEL_UNLOADABLE, f"the model cannot predict: {error}") from None
     for output in signature.outputs:
@@ -38,9 +42,25 @@ def examine(folder: Path) -> None:
 
 
 def probe_rows(signature: Signature) -> np.ndarray:
-    """A few plausible rows: nothing is known of the data here but its types."""
+    """The examples of the package, or rows of the right types where it has none."""
+    if signature.examples:
+        columns = [list(values) for values in zip(*signature.examples, strict=True)]
+        return assembled(
+            [
+                _missing_as_nan(values, column)
+                for values, column in zip(columns, signature.inputs, strict=True)
+            ],
+            len(signature.examples),
+            signature,
+        )
     rows = [[_value(column, step) for column in signature.inputs] for step in (0, 1, 2)]
-    return np.array(rows, dtype=object if signature.matrix == "object" else np.float64)
+    return np.array(rows, dtype=object if signature.as_objects else np.float64)
+
+
+def _missing_as_nan(values: list[Any], column: Column) -> list[Any]:
+    if column.datatype == "BYTES":
+        return values
+    return [math.nan if value is None else float(value) for value in values]
 
 
 def _value(column: Column, step: int) -> object:

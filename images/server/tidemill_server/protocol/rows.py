@@ -46,7 +46,7 @@ def _matrix(tensor: Tensor, signature: Signature, max_rows: int) -> np.ndarray:
         raise bad_request(
             "the model takes text and numbers: send one tensor for each column, by its name"
         )
-    if tensor.has_nulls or signature.matrix == "object" or not _exact(signature):
+    if tensor.has_nulls or signature.as_objects or not _exact(signature):
         columns = [tensor.values[place::width] for place in range(width)]
         parts = [
             Tensor(column.name, tensor.datatype, [rows], values, None in values)
@@ -64,7 +64,7 @@ def _exact(signature: Signature) -> bool:
 
 def _columns(tensors: list[Tensor], signature: Signature, max_rows: int) -> np.ndarray:
     positions = signature.positions
-    as_objects = signature.matrix == "object"
+    as_objects = signature.as_objects
     rows = tensors[0].shape[0]
     check_rows(rows, max_rows)
     found: list[list[Any] | None] = [None] * len(positions)
@@ -80,7 +80,7 @@ def _columns(tensors: list[Tensor], signature: Signature, max_rows: int) -> np.n
         found[place] = column_values(tensor, signature.inputs[place], as_objects=as_objects)
     if len(tensors) < len(found):
         _refuse_missing(found, signature)
-    return assembled(found, rows, as_objects=as_objects)
+    return assembled(found, rows, signature)
 
 
 def check_shape(tensor: Tensor, rows: int) -> None:
@@ -96,13 +96,16 @@ def _wrong_shape(tensor: Tensor, rows: int) -> ProtocolError:
     )
 
 
-def assembled(found: list[Any], rows: int, *, as_objects: bool) -> np.ndarray:
+def assembled(found: list[Any], rows: int, signature: Signature) -> np.ndarray:
     """The columns in feature order as the matrix that the model takes."""
-    if not as_objects:
+    if not signature.as_objects:
         return _numbers(found, rows)
     matrix = np.empty((rows, len(found)), dtype=object)
+    missing = signature.missing_text
     for place, values in enumerate(found):
-        matrix[:, place] = values
+        # Of the columns of objects, only texts still have nulls.
+        lacks = missing is not None and None in values
+        matrix[:, place] = [missing if v is None else v for v in values] if lacks else values
     return matrix
 
 

@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field
 from tidemill.api.v1alpha1.checks import Checks
 from tidemill.api.v1alpha1.dataset_status import DatasetStatus
 from tidemill.api.v1alpha1.describe import Describe
+from tidemill.api.v1alpha1.distributed import Distributed
 from tidemill.api.v1alpha1.entity import Entity
 from tidemill.api.v1alpha1.meta import Template
 from tidemill.api.v1alpha1.online_store import FilledStore
@@ -95,6 +96,19 @@ class DatasetSpec(ApiModel):
                 "parallelism above 1 divides the objects of source.s3 or source.dataset, and a "
                 "container prepares in one pod: leave parallelism out",
             ),
+            rule(
+                "!has(self.distributed) || has(self.source.s3) || has(self.source.dataset)",
+                "distributed divides the objects of source.s3 or source.dataset: leave it out",
+            ),
+            rule(
+                "!has(self.distributed) || !has(self.prepare)",
+                "prepare needs all rows in one place: leave distributed out, or set it on a "
+                "Dataset whose source.dataset is this one",
+            ),
+            rule(
+                "!has(self.distributed) || !has(self.parallelism) || self.parallelism == 1",
+                "distributed and parallelism both say how many pods there are: leave one out",
+            ),
         )
     )
 
@@ -161,6 +175,14 @@ class DatasetSpec(ApiModel):
             "rows then, and their checks, is the first one's alone. A running Job stays as it is.",
         ),
     ] = 1
+    distributed: Annotated[
+        Distributed | None,
+        Field(
+            description="Several pods read, describe and check the delivery, and none has all of "
+            "its rows: for more of them than one machine has room for. The version is the same as "
+            "without."
+        ),
+    ] = None
     suspend: Annotated[
         bool, Field(description="Look for no changes and start no work while true.")
     ] = False

@@ -236,6 +236,11 @@ class Reason(StrEnum):
         Actor.USER,
         "The target column cannot be learnt: empty values, one class only, or of the wrong type.",
     )
+    WEIGHTS_INVALID = (
+        "WeightsInvalid",
+        Actor.USER,
+        "`spec.weights` names no column of weights, or the estimator takes none.",
+    )
     FEATURES_INVALID = (
         "FeaturesInvalid",
         Actor.USER,
@@ -249,7 +254,7 @@ class Reason(StrEnum):
     ESTIMATOR_REFUSED = (
         "EstimatorRefused",
         Actor.USER,
-        "The class is not on the allow-list (scikit-learn's estimators and transformers).",
+        "The class is on no allow-list, has no place where it stands, or is not in the image.",
     )
     PARAMETER_INVALID = (
         "ParameterInvalid",
@@ -281,6 +286,11 @@ class Reason(StrEnum):
         "ScratchFull",
         Actor.ADMINISTRATOR,
         "No room is left for the pod's scratch space; it is tried again. Give nodes more disk.",
+    )
+    WORKERS_LOST = (
+        "WorkersLost",
+        Actor.USER,
+        "Several pods were lost over one part of the data; it is tried again. Give them memory.",
     )
     NODE_LOST = (
         "NodeLost",

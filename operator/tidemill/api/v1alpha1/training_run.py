@@ -9,7 +9,10 @@ from tidemill.api.v1alpha1.dataset_reference import DatasetReference
 from tidemill.api.v1alpha1.evaluation import NEEDS_CLASSES, Evaluation
 from tidemill.api.v1alpha1.join import MAX_TABLES, Join, JoinedVersion
 from tidemill.api.v1alpha1.judgement import Judgement
-from tidemill.api.v1alpha1.meta import CommonStatus, Template
+from tidemill.api.v1alpha1.meta import CommonStatus
+from tidemill.api.v1alpha1.retry import Attempt, Retry
+from tidemill.api.v1alpha1.run_cache import Cache, CachedFrom
+from tidemill.api.v1alpha1.run_template import RunTemplate
 from tidemill.api.v1alpha1.types import (
     ApiModel,
     Digest,
@@ -35,6 +38,19 @@ class Features(ApiModel):
             max_length=2048,
             description="Columns the model does not see, beside the target.",
             json_schema_extra={"x-kubernetes-list-type": "set"},
+        ),
+    ]
+
+
+class Weights(ApiModel):
+    """How much each row counts when fitting."""
+
+    column: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=1024,
+            description="Column of numbers from 0 on; no feature. The metrics do not weigh.",
         ),
     ]
 
@@ -81,13 +97,15 @@ class Step(ApiModel):
             alias="class",
             pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+$",
             max_length=253,
-            description="Dotted path of a scikit-learn transformer or, last, estimator.",
+            description="Dotted path of a class of scikit-learn; the last step's may be of xgboost "
+            "or lightgbm.",
         ),
     ]
     params: Annotated[
         dict[str, Any] | None,
         Field(
-            description="Its parameters, as its constructor takes them.",
+            description="Its parameters, as its constructor takes them; an estimator among them is "
+            "{class, params}, a pipeline {steps}, each with a name where a list is wanted.",
             json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
         ),
     ] = None
@@ -110,6 +128,9 @@ class SklearnEstimator(ApiModel):
     ]
 
 
+LIBRARIES_OF_TREES = ("xgboost", "lightgbm")
+
+
 class Estimator(ApiModel):
     """What is fitted; exactly one."""
 
@@ -126,7 +147,7 @@ class Estimator(ApiModel):
 
 _IMMUTABLE = (
     *("dataset", "join", "task", "target", "features", "split", "seed", "estimator", "evaluation"),
-    *("template", "deadline"),
+    *("template", "deadline", "retry", "cache", "weights"),
 )
 
 
@@ -157,6 +178,9 @@ class TrainingRunSpec(ApiModel):
     features: Annotated[
         Features | None, Field(description="Which columns the model sees; default: all others.")
     ] = None
+    weights: Annotated[
+        Weights | None, Field(description="How much each row counts when fitting; default: alike.")
+    ] = None
     split: Annotated[Split | None, Field(description="How rows are held out for evaluation.")] = (
         None
     )
@@ -169,11 +193,23 @@ class TrainingRunSpec(ApiModel):
         Evaluation | None, Field(description="What is measured on the rows held out.")
     ] = None
     template: Annotated[
-        Template | None, Field(description="What the training pod asks of the cluster.")
+        RunTemplate | None,
+        Field(description="What the training pod asks of the cluster, and is given."),
     ] = None
     deadline: Annotated[
         Duration, Field(description="How long the run may take, waiting for a node included.")
     ] = "1h"
+    retry: Annotated[
+        Retry | None,
+        Field(description="When it is tried again; an error of spec or data never is."),
+    ] = None
+    cache: Annotated[
+        Cache,
+        Field(
+            description="Use: where a run of the namespace had the same inputs (versions, spec, "
+            "image), its result is taken and no Job is made. Refresh: train in any case."
+        ),
+    ] = "Use"
     suspend: Annotated[
         bool, Field(description="Start no Job while true; a running one is stopped.")
     ] = False
@@ -195,6 +231,10 @@ class AppliedRun(StatusModel):
     spec_hash: Annotated[
         str, Field(max_length=64, description="Hash of the spec that the Job was made from.")
     ]
+    memory: Annotated[
+        str | None,
+        Field(max_length=32, description="Its memory, where retry.growMemory gave it more."),
+    ] = None
 
 
 class RunProgress(StatusModel):
@@ -204,6 +244,13 @@ class RunProgress(StatusModel):
     message: Annotated[str, Field(max_length=256, description="What is being done.")]
     eta: Annotated[
         str | None, Field(max_length=32, description="About how long it still takes.")
+    ] = None
+    step: Annotated[
+        str | None, Field(max_length=64, description="Which part of the work it is at.")
+    ] = None
+    metric: Annotated[
+        str | None,
+        Field(max_length=64, description="What it measured last, such as accuracy=0.91."),
     ] = None
 
 
@@ -227,6 +274,10 @@ class Artifact(StatusModel):
     uri: Annotated[str, Field(max_length=2048, description="Address of the package.")]
     digest: Annotated[Digest, Field(description="Digest of its manifest.")]
     bytes: Annotated[int | None, Field(description="Its size in bytes.")] = None
+    trees: Annotated[
+        Literal["xgboost", "lightgbm"] | None,
+        Field(description="The library whose trees are in it; the server's image must have it."),
+    ] = None
 
 
 class Failure(StatusModel):
@@ -252,7 +303,17 @@ class TrainingRunStatus(CommonStatus):
         None
     )
     job: Annotated[str | None, Field(max_length=253, description="Name of its Job.")] = None
+    cache_key: Annotated[
+        str | None,
+        Field(max_length=64, description="Digest of all inputs: runs with the same are the same."),
+    ] = None
+    cached_from: Annotated[
+        CachedFrom | None, Field(description="Whose result was taken; there is no Job then.")
+    ] = None
     progress: Annotated[RunProgress | None, Field(description="How far it is.")] = None
+    attempt: Annotated[
+        Attempt | None, Field(description="Which attempt it is at, and why; absent at the first.")
+    ] = None
     metrics: Annotated[
         list[MetricValue] | None,
         Field(

@@ -112,14 +112,16 @@ def test_a_sample_by_value_finds_true_repetitions_only() -> None:
     )
     (rule,) = parse(None, [{"name": "u", "unique": {"columns": ["i"]}}], world.schema).rules
     assert isinstance(rule, Repeats)
-    outcome = neighbours.repeats(world.connection, rule, 10_000, sample=2_500)
+    parts = neighbours.sampled(rule, 10_000, sample=2_500)
+    tally = neighbours.repeats(world.connection, rule, parts)
+    outcome = neighbours.outcome(rule, tally, 10_000, parts)
     assert 1_500 < outcome.evaluated < 3_500
     # A tenth of the rows repeat one of the thousand from 1 000.
     assert outcome.fraction == pytest.approx(0.1, abs=0.03)
     assert all(row > 9_000 for _, row in outcome.where)
     clean = World({"i": []})
     clean.connection.execute("INSERT INTO staged SELECT range, 'a.csv', range + 1 FROM range(9999)")
-    assert neighbours.repeats(clean.connection, rule, 9_999, sample=2_500).violations == 0
+    assert neighbours.repeats(clean.connection, rule, parts).violations == 0
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ def test_a_column_without_values_has_every_type() -> None:
     schema = Schema((Column("x", ColumnType.FLOAT, nullable=True, empty=True),))
     world = World({"x": [None]}, {"x": ColumnType.FLOAT})
     spec = {"columns": [{"name": "x", "type": "String", "regex": "a", "nullable": False}]}
-    outcomes = run(world.connection, parse(spec, (), schema), NOW)
+    outcomes = run(world.local(), parse(spec, (), schema), NOW)
     assert [(o.kind, o.passed) for o in outcomes] == [("type", True), ("nullable", False)]
 
 

@@ -35,9 +35,10 @@ def check(world: World, known: Mapping[str, list[Any]], **more: Any) -> Outcome:
     table = pl.DataFrame(
         {name: pl.Series(values, dtype=DTYPES[name]) for name, values in known.items()}
     ).to_arrow()
-    world.connection.register("known_rows", table)
+    world.connection.register("given", table)
+    world.connection.execute("CREATE TABLE known_rows AS FROM given")
     lookup = referential.keys(columns, []).replace("read_parquet([])", "known_rows")
-    (outcome,) = world.outcomes([spec(list(known), **more)], lookups={0: lookup})
+    (outcome,) = world.outcomes([spec(list(known), **more)], lookup=lookup)
     return outcome
 
 
@@ -130,5 +131,5 @@ def test_more_keys_than_memory_holds_are_compared(tmp_path: Any) -> None:
         f"FROM range({count})"
     )
     lookup = f"SELECT range AS k0 FROM range(1, {count})"  # noqa: S608 - a number
-    (outcome,) = world.outcomes([spec(["i"])], lookups={0: lookup})
+    (outcome,) = world.outcomes([spec(["i"])], lookup=lookup)
     assert (found(outcome), outcome.where) == ((count, 1), (("a.csv", 1),))

@@ -2,7 +2,7 @@
 
 import json
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import duckdb
 import pytest
@@ -10,6 +10,7 @@ from tests.unit.runner.checks.world import NOW, World
 
 from tidemill_runner.checks.parse import parse
 from tidemill_runner.checks.run import run
+from tidemill_runner.rows import Local
 from tidemill_runner.schema import ColumnType
 
 
@@ -23,6 +24,9 @@ class Recorder:
     def execute(self, statement: str) -> duckdb.DuckDBPyConnection:
         self.statements.append(statement)
         return self.connection.execute(statement)
+
+    def rows(self) -> Local:
+        return Local(cast("duckdb.DuckDBPyConnection", self), lambda _: "")
 
     def scans(self) -> int:
         """How often the plans of these statements read the table of rows."""
@@ -60,8 +64,8 @@ def test_one_scan_and_one_more_for_places(rows: Any, scans: int) -> None:
     if rows is GOOD:
         del entries[2]["in"]
     world = World(rows)
-    recorder: Any = Recorder(world.connection)
-    outcomes = run(recorder, parse({"columns": entries}, CHECKS, world.schema), NOW)
+    recorder = Recorder(world.connection)
+    outcomes = run(recorder.rows(), parse({"columns": entries}, CHECKS, world.schema), NOW)
     assert all(outcome.passed for outcome in outcomes) == (rows is GOOD)
     assert recorder.scans() == scans
 
@@ -78,8 +82,10 @@ def test_two_thousand_columns_in_one_scan() -> None:
         {"name": f"c{n}", "type": "Float", "nullable": False, "min": f"{n + n % 2}"}
         for n in range(count)
     ]
-    recorder: Any = Recorder(world.connection)
-    outcomes = run(recorder, parse({"mode": "Enforce", "columns": entries}, (), world.schema), NOW)
+    recorder = Recorder(world.connection)
+    outcomes = run(
+        recorder.rows(), parse({"mode": "Enforce", "columns": entries}, (), world.schema), NOW
+    )
     assert len(outcomes) == 3 * count
     bad = [outcome for outcome in outcomes if not outcome.passed]
     assert [(o.column, o.violations, o.where) for o in bad] == [
@@ -90,7 +96,7 @@ def test_two_thousand_columns_in_one_scan() -> None:
 
 def test_nothing_is_read_for_what_the_schema_tells() -> None:
     world = World({"i": [1]})
-    recorder: Any = Recorder(world.connection)
+    recorder = Recorder(world.connection)
     spec = {"mode": "Enforce", "columns": [{"name": "z"}]}
-    assert len(run(recorder, parse(spec, (), world.schema), NOW)) == 2
+    assert len(run(recorder.rows(), parse(spec, (), world.schema), NOW)) == 2
     assert recorder.statements == []

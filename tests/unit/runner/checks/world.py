@@ -1,18 +1,28 @@
-"""Rows in a database as an ingest stages them, and checks run over them."""
+"""Rows in a database as an ingest stages them, and checks run over them: in one, and in parts."""
 
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import duckdb
 
 from tidemill_runner.checks.column import SQL_TYPES
 from tidemill_runner.checks.outcome import Outcome
 from tidemill_runner.checks.parse import parse
+from tidemill_runner.checks.rule import Exists
 from tidemill_runner.checks.run import run
-from tidemill_runner.database import identifier
+from tidemill_runner.database import Limits, identifier, quoted
+from tidemill_runner.rows import Local
 from tidemill_runner.schema import Column, ColumnType, Schema
+from tidemill_runner.spread.room import Room
+from tidemill_runner.spread.rows import Spread
 
+T = TypeVar("T")
+LIMITS = Limits(memory=256 * 1024 * 1024, threads=1)
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 Spec = Mapping[str, Any]
 KINDS = {
@@ -54,9 +64,18 @@ class World:
         self,
         checks: Sequence[Spec] = (),
         schema: Spec | None = None,
-        lookups: Mapping[int, str] | None = None,
+        lookup: str = "",
     ) -> tuple[Outcome, ...]:
-        return run(self.connection, parse(schema, checks, self.schema), NOW, lookups)
+        """The outcomes, which are the same where every object is a part of its own."""
+        plan = parse(schema, checks, self.schema)
+        found = run(self.local(lookup), plan, NOW)
+        spread = Spread(Shelf(self.connection, lookup), len(self.places))
+        assert run(spread, plan, NOW) == found
+        return found
+
+    def local(self, lookup: str = "") -> Local:
+        """The rows in one database."""
+        return Local(self.connection, lambda _: lookup)
 
     def check(self, **spec: Any) -> Outcome:
         """The outcome of one check."""
@@ -67,6 +86,55 @@ class World:
         """The outcomes of the rules on one column; `in_` stands for `in`."""
         rules = {key.rstrip("_"): value for key, value in rules.items()}
         return self.outcomes(schema={"columns": [{"name": name, **rules}]})
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """The objects of a world, each a part: a crowd of one, who asks one part after the other."""
+
+    connection: duckdb.DuckDBPyConnection
+    lookup: str
+    workers: int = 3
+
+    def each(self, ask: Callable[[Local, Room], T]) -> list[T]:
+        objects = "SELECT DISTINCT __object FROM memory.main.rows ORDER BY ALL"
+        names = [name for (name,) in self.connection.execute(objects).fetchall()]
+        return [self._ask(ask, name) for name in names or ["none.csv"]]
+
+    def merged(self, ask: Callable[[Local, Room], T], merge: Callable[[Sequence[T]], T]) -> T:
+        first, *others = self.each(ask)
+        return merge([merge(others), first]) if others else first
+
+    def dealt(
+        self,
+        deal: Callable[[Local, Room], list[T]],
+        take: Callable[[Sequence[T], Room], Any],
+        piles: int,
+    ) -> list[Any]:
+        found = self.each(deal)
+        assert {len(one) for one in found} == {piles}
+        taken = []
+        for pile in range(piles):
+            with self.here() as room:
+                taken.append(take([one[pile] for one in found], room))
+        return taken
+
+    @contextmanager
+    def here(self) -> Iterator[Room]:
+        with tempfile.TemporaryDirectory() as folder:
+            yield Room(Path(folder), LIMITS)
+
+    def _ask(self, ask: Callable[[Local, Room], T], name: str) -> T:
+        def lookup(_: Exists) -> str:
+            return self.lookup
+
+        cursor = self.connection.cursor()
+        cursor.execute(
+            "CREATE OR REPLACE TEMP VIEW rows AS "  # noqa: S608 - quoted
+            f"SELECT * FROM memory.main.rows WHERE __object = {quoted(name)}"
+        )
+        with self.here() as room:
+            return ask(Local(cursor, lookup), room)
 
 
 def found(outcome: Outcome) -> tuple[int, int]:

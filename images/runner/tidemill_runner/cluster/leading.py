@@ -1,0 +1,72 @@
+"""The first pod: it starts the scheduler, says where it is, and works itself."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from distributed import Client, LocalCluster, Security
+
+from tidemill.store import errors
+from tidemill_runner.cluster import settings
+from tidemill_runner.cluster.board import Board, Notice, own_address
+from tidemill_runner.cluster.crowd import DaskCrowd
+from tidemill_runner.cluster.desk import Desk, DeskWorker, Share, digest_of
+from tidemill_runner.collect import Collected
+from tidemill_runner.crew import Leader
+from tidemill_runner.piecing import Shape
+from tidemill_runner.workplace import COLLECTED, STAGED, Workplace
+
+GATHER_SECONDS = 10.0
+
+
+@contextmanager
+def crowd(place: Workplace, leader: Leader, made: Collected) -> Iterator[DaskCrowd]:
+    """All workers with the parts that the leader has gathered; raises Failure.
+
+    Who comes later helps, too. After a failure the notice is taken away, for the next try has
+    another; else it says that the work is over.
+    """
+    reader = leader.reader
+    desk, board = Desk(reader), Board(place.store, reader.pool.prefix)
+    whole = Shape(made.format, made.schema)
+    shares = [
+        Share(part.number, digest_of(leader.portions[part.number]), whole) for part in reader.parts
+    ]
+    seen = place.seen((COLLECTED, STAGED), made, "laying out the parts")
+    with settings.applied(), _scheduler(place, desk) as (client, notice):
+        board.put(notice)
+        with suppress(TimeoutError):
+            # Who is there already is to have its share of the parts.
+            client.wait_for_workers(1 + board.waiting(), timeout=GATHER_SECONDS)
+        try:
+            yield DaskCrowd.of(client, desk, shares, lambda s: seen(reader.parts[s.number].size))
+        except BaseException:
+            with suppress(errors.StoreError):  # what went wrong is to be told, not this
+                board.clear()
+            raise
+        board.put(Notice())
+
+
+@contextmanager
+def _scheduler(place: Workplace, desk: Desk) -> Iterator[tuple[Client, Notice]]:
+    made = Security.temporary()  # type: ignore[no-untyped-call]
+    notice = Notice("", made.tls_ca_file, made.tls_worker_key)
+    security = settings.secured(notice)
+    with (
+        LocalCluster(  # type: ignore[no-untyped-call]
+            worker_class=DeskWorker,
+            n_workers=1,
+            threads_per_worker=1,
+            processes=False,
+            host=own_address(),
+            protocol="tls://",
+            security=security,
+            scheduler_kwargs={"dashboard": False, "dashboard_address": settings.INSIDE},
+            worker_dashboard_address=settings.INSIDE,
+            memory_limit=place.limits.memory,
+            local_directory=str(place.folder("dask")),
+            silence_logs=False,
+        ) as cluster,
+        Client(cluster, security=security, set_as_default=False) as client,  # type: ignore[no-untyped-call]
+    ):
+        cluster.workers[0].desk = desk
+        yield client, Notice(cluster.scheduler_address, notice.certificate, notice.key)

@@ -1,0 +1,8 @@
+"""The whole program: every group of commands under one root."""
+
+from tidemill.cli.commands import root
+from tidemill.cli.run_commands import run
+
+root.add_command(run)
+
+__all__ = ["root"]

@@ -1,0 +1,48 @@
+"""What makes two runs the same: a key over all that their result follows from.
+
+It is made of what was pinned (versions, image and whatever else `AppliedRun` comes to hold) and of
+the spec, without what says only how, when and with what patience it is worked on. A field that is
+added to the spec is part of the key unless it is named here: forgetting one costs a repetition,
+never a wrong result.
+"""
+
+import hashlib
+from typing import Any
+
+from tidemill.api.v1alpha1.run_template import RunTemplate
+from tidemill.api.v1alpha1.training_run import AppliedRun, TrainingRunSpec
+from tidemill.store.digests import canonical_json
+
+FORMAT = "tidemill.dev/run/v1"
+# How it is worked on, not what comes of it.
+LEFT_OUT = {"suspend", "cache", "retry", "deadline", "template"}
+# The hash of the spec holds what is left out here; memory decides whether there is a result.
+_NOT_PINNED = {"spec_hash", "memory"}
+
+
+def cache_key(spec: TrainingRunSpec, applied: AppliedRun | None) -> str | None:
+    """Give the key, in hex; None where not all inputs are known."""
+    if applied is None or not applied.image or _opaque(spec.template):
+        return None
+    # Defaults are left out: a field that comes with a later version changes no key.
+    asked = spec.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude=LEFT_OUT)
+    # `latest` and a digest may be the same version: what they stood for is in what was pinned.
+    asked["dataset"].pop("version", None)
+    for table in asked.get("join", {}).get("tables", ()):
+        table["dataset"].pop("version", None)
+    pinned: dict[str, Any] = applied.model_dump(
+        mode="json", by_alias=True, exclude_none=True, exclude=_NOT_PINNED
+    )
+    if spec.template and spec.template.env:
+        asked["env"] = {one.name: one.value for one in spec.template.env}
+    content = {"format": FORMAT, "spec": asked, "applied": pinned}
+    return hashlib.sha256(canonical_json(content)).hexdigest()
+
+
+def _opaque(template: RunTemplate | None) -> bool:
+    """Tell whether the pod is given what may differ from one time to the next."""
+    if template is None:
+        return False
+    elsewhere = any(one.value_from for one in template.env or ())
+    kept = any(one.empty_dir is None for one in template.volumes or ())
+    return elsewhere or kept or bool(template.sidecars)

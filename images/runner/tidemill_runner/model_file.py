@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 from skops.io.exceptions import UnsupportedTypeException
 
-from tidemill.store import boosted, package, trusted
+from tidemill.store import boosted, package, trees, trusted
 from tidemill.store.errors import PackageError
 from tidemill_runner import canonical
 from tidemill_runner.failures import Failure
@@ -29,7 +29,7 @@ def write(pipeline: Pipeline, folder: Path) -> None:
     """Save a fitted pipeline; raises Failure where it cannot be."""
     saved = pipeline
     if library(pipeline):
-        boosted.save(pipeline.steps[-1][1], folder)
+        trees.save(pipeline.steps[-1][1], folder)
         saved = Pipeline(pipeline.steps[:-1] or [("none", "passthrough")])
     raw = folder / "raw.skops"
     try:
@@ -51,7 +51,7 @@ def prove(pipeline: Pipeline, folder: Path, sample: NDArray[Any]) -> None:
     if name := library(pipeline):
         rows = loaded.transform(sample)
         classes = pipeline.classes_.tolist() if hasattr(pipeline, "classes_") else None
-        loaded = boosted.load(folder / boosted.FILES[name], classes)
+        loaded = trees.load(folder / boosted.FILES[name], classes)
     for method in ("predict", "predict_proba"):
         if hasattr(pipeline, method):
             before = np.asarray(getattr(pipeline, method)(sample))

@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 from tests.unit.runner.workshop import Workshop
 
 from tidemill.store import package, trusted
-from tidemill.store.boosted import Boosted
+from tidemill.store.trees import Boosted
 from tidemill_server.formats import sklearn_model
 from tidemill_server.formats.boosted_model import load_trees
 from tidemill_server.package.signature import Signature, read_signature

@@ -19,7 +19,7 @@ from tests.unit.runner.workshop import (
     rows,
 )
 
-from tidemill.store import boosted
+from tidemill.store import boosted, trees
 from tidemill_runner import boosting
 from tidemill_runner.exits import Exit
 from tidemill_runner.failures import Failure
@@ -109,7 +109,7 @@ def test_the_file_does_not_tell_the_number_of_threads(tmp_path: Path, name: str)
     for threads in (1, 2):
         model = cls(n_jobs=threads, random_state=0, **FEW, **boosting.defaults(cls))
         model.fit(features, (features[:, 0] > 0).astype(int))
-        files.append(boosted.save(model, tmp_path).read_bytes())
+        files.append(trees.save(model, tmp_path).read_bytes())
     assert files[0] == files[1]
 
 
@@ -270,7 +270,7 @@ def test_an_image_without_the_library_says_so(
 def test_other_trees_than_those_proved_are_not_uploaded(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch, library: str
 ) -> None:
-    whole = boosted.save
+    whole = trees.save
 
     def save(fitted: Any, folder: Path) -> Path:
         path = whole(fitted, folder)
@@ -280,7 +280,7 @@ def test_other_trees_than_those_proved_are_not_uploaded(
         other.write_bytes(path.read_bytes())
         return path
 
-    monkeypatch.setattr(boosted, "save", save)
+    monkeypatch.setattr(trees, "save", save)
     path = XGB if library == "xgboost" else LGBM
     workshop.learn(rows(200), estimator=estimator((path, FEW)))
     with pytest.raises(Failure) as caught:

@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from tests.unit.server import packages
 from tests.unit.server.packages import Model, labels, numbers, signature
 
-from tidemill.store import boosted
+from tidemill.store import trees
 
 
 @dataclass
@@ -24,9 +24,9 @@ class WithTrees(Model):
     def files(self) -> dict[str, bytes]:
         steps = Pipeline(self.estimator.steps[:-1] or [("none", "passthrough")])
         with tempfile.TemporaryDirectory() as folder:
-            path = boosted.save(self.estimator.steps[-1][1], Path(folder))
-            trees = {path.name: path.read_bytes()}
-        return {**replace_estimator(self, steps), **trees}
+            path = trees.save(self.estimator.steps[-1][1], Path(folder))
+            kept = {path.name: path.read_bytes()}
+        return {**replace_estimator(self, steps), **kept}
 
 
 def replace_estimator(model: Model, estimator: Any) -> dict[str, bytes]:

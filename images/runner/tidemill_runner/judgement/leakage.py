@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tidemill_runner.judgement.moment import WHEN, moment_of
-from tidemill_runner.judgement.scene import Scene, codes_of_texts
+from tidemill_runner.judgement.scene import Scene, codes_of
 from tidemill_runner.profile import leakage
 from tidemill_runner.profile.leakage import Coder, Codes
 from tidemill_runner.schema import Column, ColumnType
@@ -67,7 +67,7 @@ def _target_codes(target: NDArray[np.generic]) -> Codes:
     if target.dtype.kind == "f" and leakage.many(target):
         return leakage.bins(target.astype(np.float64), leakage.TARGET_BINS)
     if target.dtype == object:
-        return codes_of_texts(target)
+        return codes_of(pa.array(target.tolist(), from_pandas=True))
     codes: Codes = np.unique(target, return_inverse=True)[1].astype(np.int64)
     return codes
 
@@ -75,7 +75,7 @@ def _target_codes(target: NDArray[np.generic]) -> Codes:
 def _coders(values: NDArray[np.generic], column: Column) -> Iterator[Coder]:
     """The ways to look at a feature: its value, and what value it is near."""
     if column.type is ColumnType.STRING:
-        by_value = codes_of_texts(values)
+        by_value = codes_of(pa.array(values.tolist(), pa.string(), from_pandas=True))
         yield lambda _: by_value
         return
     numbers = values.astype(np.float64)
@@ -118,7 +118,7 @@ def _fingerprints(scene: Scene) -> NDArray[np.uint64]:
 
 def _bits(values: NDArray[np.generic], kind: ColumnType) -> NDArray[np.uint64]:
     if kind is ColumnType.STRING:
-        return codes_of_texts(values).astype(np.uint64)
+        return codes_of(pa.array(values.tolist(), from_pandas=True)).astype(np.uint64)
     numbers = values.astype(np.float64) + 0.0  # no negative zero
     numbers[np.isnan(numbers)] = np.nan
     return numbers.view(np.uint64)

@@ -81,9 +81,3 @@ def codes_of(values: pa.ChunkedArray | pa.Array) -> Codes:
         encoded = encoded.combine_chunks()
     codes: NDArray[Any] = encoded.indices.to_numpy(zero_copy_only=False)
     return codes.astype(np.int64)
-
-
-def codes_of_texts(values: NDArray[Any]) -> Codes:
-    """The same of cells that hold texts, or something else where one is missing."""
-    texts = [one if isinstance(one, str) else None for one in values.tolist()]
-    return codes_of(pa.array(texts, pa.string()))

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from tidemill.store import boosted
-from tidemill.store.boosted import Boosted
+from tidemill.store import trees
+from tidemill.store.trees import Boosted
 from tidemill_server.exits import MODEL_UNLOADABLE, Refused
 from tidemill_server.package.signature import Signature
 
@@ -16,7 +16,7 @@ def load_trees(folder: Path, signature: Signature) -> Boosted | None:
     if signature.trees is None:
         return None
     try:
-        return boosted.load(folder / signature.trees, signature.classes)
+        return trees.load(folder / signature.trees, signature.classes)
     except ImportError as error:
         raise Refused(
             MODEL_UNLOADABLE,

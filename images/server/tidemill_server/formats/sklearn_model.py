@@ -14,7 +14,7 @@ import skops.io  # noqa: F401 - imported before the fork, so that parent and chi
 from sklearn.pipeline import Pipeline
 
 from tidemill.store import trusted
-from tidemill.store.boosted import Boosted
+from tidemill.store.trees import Boosted
 from tidemill_server.exits import MODEL_UNLOADABLE, Refused
 from tidemill_server.formats.structure import BrokenModel, check_structure
 

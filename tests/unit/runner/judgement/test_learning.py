@@ -53,3 +53,16 @@ def test_hardly_any_rows_are_one_point(workshop: Workshop) -> None:
     data["y"] = np.arange(12) % 2
     found = judged(workshop, data, split=ORDER, estimator=tree(), evaluation=ASKED)["learning"]
     assert [point["rows"] for point in found["points"]] == [9]
+
+
+def test_rows_that_count_more_do_so_on_the_curve(workshop: Workshop) -> None:
+    data = noise(800)
+    data["w"] = np.where(data["a"] > 0, 20, 1)
+    spec: dict[str, Any] = {"split": ORDER, "estimator": tree(), "weights": {"column": "w"}}
+    found = judged(workshop, data, evaluation=ASKED, **spec)["learning"]["points"][0]
+    x, y = np.column_stack([data["a"], data["b"]]), data["y"]
+    latest = slice(525, 600)
+    plain = DecisionTreeClassifier(max_depth=3, random_state=0)
+    plain.fit(x[latest], y[latest], sample_weight=data["w"][latest])
+    expected = accuracy_score(y[600:], plain.predict(x[600:]))
+    assert found["estimate"]["value"] == pytest.approx(expected)

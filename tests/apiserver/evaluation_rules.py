@@ -20,6 +20,7 @@ CHANGES: list[dict[str, Any]] = [
     {"evaluation.slices.0.minRows": 21},
     {"evaluation.fairness.0.positive": "yes"},
     {"evaluation.explain.partialDependence": False},
+    {"evaluation.explain.learningCurve": True},
 ]
 
 RULES = [

@@ -112,9 +112,9 @@ def _asked(name: str) -> dict[str, Any]:
     from sklearn.base import ClassifierMixin, RegressorMixin
     from tests.unit.runner.workshop import LOGISTIC, classification, estimator, regression
 
-    from tidemill_runner import estimators
+    from tidemill_runner import catalogue
 
-    cls = estimators.catalog()[name]
+    cls = catalogue.estimators()[name]
     if issubclass(cls, RegressorMixin) and not issubclass(cls, ClassifierMixin):
         excluded = {"features": {"exclude": ["y"]}}
         return regression(estimator=estimator(name), target="number", **excluded)
@@ -171,9 +171,9 @@ def main() -> None:
         sys.stdout.write(f"{json.dumps(trained(*json.load(sys.stdin)))}\n")
         return
     options = table.options(__doc__, "names", whole=1000, quick=4)
-    from tidemill_runner import estimators
+    from tidemill_runner import catalogue
 
-    every = [*FAMILIES, *sorted(set(estimators.catalog()) - set(FAMILIES))]
+    every = [*FAMILIES, *sorted(set(catalogue.estimators()) - set(FAMILIES))]
     one, two = in_two_processes(every[: options.size])
     others = differing(one, two)
     refused = {name: found["refused"] for name, found in one.items() if "refused" in found}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tidemill_runner.fit import name_of
 from tidemill_runner.judgement.findings import findings
-from tidemill_runner.judgement.judge import Judged
+from tidemill_runner.judgement.judge import Judged, rounded
 
 if TYPE_CHECKING:
     from tidemill_runner.package import Trained
@@ -21,6 +21,11 @@ MOST_FEATURES = 200
 
 def content(trained: "Trained") -> dict[str, Any]:
     """The card as a document."""
+    told: dict[str, Any] = rounded(_content(trained))
+    return told
+
+
+def _content(trained: "Trained") -> dict[str, Any]:
     training, dataset = trained.document.training, trained.document.dataset
     features = [column.name for column in trained.roles.features]
     judged = trained.judged

@@ -88,15 +88,13 @@ class Leader:
                 told(part.size)
         return Handover.of(made, staging.files)
 
-    def clear(self) -> None:
-        """Drop the rows read here: they are in the pool as well."""
-        for folder in self._folders.values():
-            shutil.rmtree(folder)
-        self._folders.clear()
-
     def _read(self, part: Part, seen: Callable[[int], None]) -> None:
         try:
-            self.portions[part.number], self._folders[part.number] = self.reader.read(part, seen)
+            self.portions[part.number], folder = self.reader.read(part, seen)
+            if self._place.document.distributed:
+                shutil.rmtree(folder)  # the rows are in the pool, and need not be here
+            else:
+                self._folders[part.number] = folder
         except Broken as broken:
             self._broken = broken
 

@@ -71,14 +71,14 @@ class Ingest:
 
         leader = Leader(self.place, self.origin)
         made = leader.gather()
-        leader.clear()
         delivered = Handover.of(made, [])
         with leading.crowd(self.place, leader, made) as crowd:
             spread = Spread(crowd, made.rows)
             conclusion = Conclusion(self.place, delivered, delivered, None, spread)
             manifest, judgement = conclusion.judge()
-        self.origin.objects()
-        return conclusion.record(manifest, judgement)
+            self.origin.objects()
+            # Only then is it over for the others.
+            return conclusion.record(manifest, judgement)
 
     def _prepared(self, preparation: Preparation, delivered: Handover) -> Handover:
         place = self.place

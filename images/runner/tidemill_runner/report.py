@@ -9,7 +9,7 @@ from tidemill.pages.interval import interval
 from tidemill.stats.classification import Classified
 from tidemill.stats.estimate import Estimate
 from tidemill_runner import charts, page
-from tidemill_runner.judgement import sections
+from tidemill_runner.judgement import learned, sections
 from tidemill_runner.package import Artifact, Trained, environment
 from tidemill_runner.split import Parts
 
@@ -77,6 +77,7 @@ def _judged(trained: Trained) -> list[str]:
         sections.probabilities(judged, binary=len(evaluation.classes) == 2),
         sections.errors(judged),
         sections.explained(judged),
+        learned.section(judged),
     ]
 
 

@@ -8,12 +8,13 @@ import asyncio
 import io
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from typing import Any, TypeVar
 
 import urllib3
 from minio import Minio
@@ -44,6 +45,7 @@ _DENIED = {
     "RequestTimeTooSkewed",
 }
 Seen = Callable[[int], None]
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
@@ -74,6 +76,8 @@ class Storage:
         self.config = config
         self._patience = patience
         self._runner = asyncio.Runner()
+        # The loop is one, and threads that read parts beside one another share the storage.
+        self._one = Lock()
         self._objects = ObjectStore(config, patience)
         self._minio = _minio(config, patience)
 
@@ -84,32 +88,37 @@ class Storage:
         self.close()
 
     def close(self) -> None:
-        self._runner.close()
+        with self._one:
+            self._runner.close()
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        with self._one:
+            return self._runner.run(work)
 
     def get(self, key: str, max_bytes: int) -> bytes:
-        return self._runner.run(self._objects.get(key, max_bytes=max_bytes))
+        return self._run(self._objects.get(key, max_bytes=max_bytes))
 
     def put(self, key: str, data: bytes) -> None:
-        self._runner.run(self._objects.put(key, data))
+        self._run(self._objects.put(key, data))
 
     def create(self, key: str, data: bytes) -> bool:
         """Write once; False where there is one, under a key made of its content the same."""
         try:
-            self._runner.run(self._objects.put(key, data, create=True))
+            self._run(self._objects.put(key, data, create=True))
         except errors.AlreadyExists:
             return False
         return True
 
     def list(self, prefix: str) -> list[ObjectInfo]:
-        return self._runner.run(self._objects.list(prefix))
+        return self._run(self._objects.list(prefix))
 
     def sizes_of(self, keys: Iterable[str]) -> dict[str, int | None]:
         """The sizes of objects by their keys, None where there is none."""
-        return self._runner.run(self._sizes_of(tuple(keys)))
+        return self._run(self._sizes_of(tuple(keys)))
 
     def delete(self, keys: Iterable[str]) -> None:
         """Remove objects; it is no error where there is none."""
-        self._runner.run(self._delete(tuple(keys)))
+        self._run(self._delete(tuple(keys)))
 
     async def _delete(self, keys: Sequence[str]) -> None:
         for start in range(0, len(keys), CONNECTIONS):

@@ -186,7 +186,7 @@ class Train:
             **({"join": joined} if joined else {}),
             "metrics": [asdict(estimate) for estimate in evaluation.metrics],
             "absentMetrics": list(evaluation.absent),
-            "judgement": asdict(trained.judged) if trained.judged else None,
+            "judgement": trained.judged.told() if trained.judged else None,
             "rows": {"train": len(parts.train), "holdout": len(parts.holdout)},
             "features": [column.name for column in trained.roles.features],
             "artifact": {

@@ -71,6 +71,11 @@ def ingest_key(spec: DatasetSpec, fingerprint: str) -> str:
 def template_hash(spec: DatasetSpec) -> str:
     """Hash what the pod asks of the cluster: with more memory a refused delivery may succeed."""
     template = spec.template.model_dump(mode="json", exclude_defaults=True) if spec.template else {}
+    # Several pods have room for what one had not.
+    pods = spec.model_dump(
+        mode="json", exclude_defaults=True, include={"distributed", "parallelism"}
+    )
+    template |= pods
     return hashlib.sha256(canonical_json(template)).hexdigest()[:16]
 
 

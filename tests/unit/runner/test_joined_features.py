@@ -254,3 +254,18 @@ def test_columns_that_make_no_feature_table(
         workshop.ingest(entity=entity)
     assert failed.value.reason == "CheckInvalid"
     assert tells in failed.value.message
+
+
+def test_a_joined_column_can_part_and_group_the_rows(workshop: Workshop) -> None:
+    evaluation = {
+        "slices": [{"column": "state", "minRows": 20}],
+        "groupBy": ["site", "state"],
+        "baselines": ["Majority"],
+    }
+    exclude = {"exclude": ["site", "at", "state"]}
+    result = train(workshop, table(workshop, states()), features=exclude, evaluation=evaluation)
+    judged = result["judgement"]
+    assert result["features"] == ["noise"]
+    assert [part["name"] for part in judged["slices"][0]["parts"]] == ["0", "1"]
+    assert judged["groups"] == {"columns": ["site", "state"], "count": 4}
+    assert any("are later ('at')" in words for words in judged["warnings"])

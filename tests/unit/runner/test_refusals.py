@@ -197,7 +197,7 @@ def test_a_split_is_refused(workshop: Workshop, split: dict[str, str], words: li
     [
         pytest.param("os.system", ["'os.system'"], id="a-function"),
         pytest.param("subprocess.Popen", ["not an estimator"], id="a-class-elsewhere"),
-        pytest.param("xgboost.XGBClassifier", ["not an estimator"], id="another-library"),
+        pytest.param("catboost.CatBoostClassifier", ["not an estimator"], id="another-library"),
         pytest.param(
             "sklearn.linear_model.LogisticRegresion",
             ["did you mean 'sklearn.linear_model.LogisticRegression'"],

@@ -1,4 +1,4 @@
-"""Every sample of a training, and every example of the documentation, trains as it stands."""
+"""Every sample of a training, and every documented estimator, trains as it stands."""
 
 import re
 import textwrap
@@ -71,8 +71,9 @@ def test_the_column_transformer_answers_for_what_is_missing_and_new(
     assert np.isfinite(server).all()
 
 
-def test_every_example_of_the_documentation_is_a_sample() -> None:
-    text = (ROOT / "docs" / "training.md").read_text()
+def test_every_example_of_an_estimator_is_a_sample() -> None:
+    sections = (ROOT / "docs" / "training.md").read_text().split("\n## ")
+    text = "\n".join(one for one in sections if one.startswith(("A first run", "Estimators")))
     samples = [path.read_text() for path in FOLDER.glob("*.yaml")]
     examples = [textwrap.dedent(block) for block in BLOCK.findall(text)]
     assert examples

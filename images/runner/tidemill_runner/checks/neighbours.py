@@ -75,11 +75,12 @@ def _tuple(names: str) -> str:
     return f"({names})" if "," not in names else f"row({names})"
 
 
-def order(connection: duckdb.DuckDBPyConnection, rule: Order) -> Tally:
-    """Rows that do not follow the row before them that has a value."""
+def order(connection: duckdb.DuckDBPyConnection, rule: Order, *, within: bool = False) -> Tally:
+    """Rows that do not follow the row before them that has a value; `within` objects only."""
+    following = f"PARTITION BY {_O} ORDER BY {_R}" if within else f"ORDER BY {_O}, {_R}"
     pairs = (
         f"(SELECT {_O}, {_R}, ({rule.value}) AS v, "  # noqa: S608 - quoted
-        f"lag({rule.value}) OVER (ORDER BY {_O}, {_R}) AS before "
+        f"lag({rule.value}) OVER ({following}) AS before "
         f"FROM {VIEW} WHERE {rule.judged})"
     )
     [(evaluated, wrong)] = connection.execute(

@@ -60,5 +60,6 @@ class Board:
 
 
 def own_address() -> str:
-    """The address at which other pods reach this one."""
-    return os.environ.get(POD_IP) or socket.gethostbyname(socket.gethostname())
+    """The address at which other pods reach this one, as it stands in a URL."""
+    found = os.environ.get(POD_IP) or socket.gethostbyname(socket.gethostname())
+    return f"[{found}]" if ":" in found else found

@@ -2,14 +2,17 @@
 
 Any worker can lay out any part, from what was left of it in the pool. Whoever is asked for a part
 that it does not have, because another one was lost, fetches it.
+
+One thing is done at a time: what a scheduler that was lost had asked for is ended before the next.
 """
 
 import logging
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import RLock
 from typing import TypeVar
 
 import pyarrow as pa
@@ -19,6 +22,7 @@ from tidemill.store import digests
 from tidemill_runner import rows as judged
 from tidemill_runner import tables
 from tidemill_runner.assembly import Assembly
+from tidemill_runner.database import LEAST_BYTES
 from tidemill_runner.parts import Part
 from tidemill_runner.piecing import Shape
 from tidemill_runner.portion import Portion
@@ -30,6 +34,8 @@ from tidemill_runner.staging import Staging
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+# Of what one database might take alone.
+DATABASE_SHARE = 0.75
 
 
 @dataclass(frozen=True)
@@ -58,20 +64,25 @@ class Desk:
         self._reader = reader
         self._folder = reader.fresh("desk")
         self._files: dict[Share, Path] = {}
+        self._one = RLock()
         place = reader.place
+        # Beside the database the process holds answers for others: see `settings`.
+        share = max(LEAST_BYTES, int(place.limits.memory * DATABASE_SHARE))
+        self._limits = replace(place.limits, memory=share)
         self._lookup = OtherKeys.of(place.store, self._folder, place.document.cas)
 
     def lay(self, share: Share) -> Path:
         """The file with a part's rows; raises Failure."""
-        if share not in self._files:
-            self._files[share] = self._laid(share)
-        return self._files[share]
+        with self._one:
+            if share not in self._files:
+                self._files[share] = self._laid(share)
+            return self._files[share]
 
     def ask(self, share: Share, ask: Callable[[Local, Room], T]) -> T:
         """Ask the rows of a part."""
-        limits = self._reader.place.limits
         with (
-            judged.opened([self.lay(share)], self._lookup, limits) as rows,
+            self._one,
+            judged.opened([self.lay(share)], self._lookup, self._limits) as rows,
             self.room() as room,
         ):
             return ask(rows, room)
@@ -79,8 +90,11 @@ class Desk:
     @contextmanager
     def room(self) -> Iterator[Room]:
         """Scratch space in which the database of a part may write."""
-        with tempfile.TemporaryDirectory(prefix="room-", dir=self._folder) as folder:
-            yield Room(Path(folder), self._reader.place.limits)
+        with (
+            self._one,
+            tempfile.TemporaryDirectory(prefix="room-", dir=self._folder) as folder,
+        ):
+            yield Room(Path(folder), self._limits)
 
     def _laid(self, share: Share) -> Path:
         part = self._reader.parts[share.number]

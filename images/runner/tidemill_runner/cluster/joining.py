@@ -14,33 +14,40 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 1.0
 # A scheduler that was lost mostly comes back as another one: so often is looked for that first.
 LOOKS = 10
+# So many looks without a scheduler, and without another part read: a quarter of an hour.
+PATIENCE = 900
 
 
 def join(reader: Reader, worker: int, wait: Callable[[float], None] = time.sleep) -> None:
-    """Work until the work is over: the first pod says so, and takes all parts away in the end."""
+    """Work until the work is over: the first pod says so, and takes all parts away in the end.
+
+    Where nothing comes of waiting, because the first pod finds no room beside those that wait, this
+    one makes room.
+    """
     board = Board(reader.place.store, reader.pool.prefix)
     desk = Desk(reader)
     board.wait_in_line(worker)
     log.info("waiting for a scheduler")
-    seen_parts = False
-    lost, looks = None, 0
+    lost, looks, idle, parts = None, 0, 0, -1
     with settings.applied():
         while (notice := board.look()) is None or notice.address:
-            seen_parts = seen_parts or notice is not None
             if notice is not None and (notice != lost or looks >= LOOKS):
-                asyncio.run(_work(reader, desk, notice))
+                idle = 0 if asyncio.run(_work(reader, desk, notice)) else idle
                 lost, looks = notice, 0
-            elif notice is not None:
-                looks += 1
-            elif reader.pool.look().done:
-                seen_parts = True
-            elif seen_parts:
+            looks, idle = looks + 1, idle + 1
+            done = len(reader.pool.look().done) if notice is None else max(parts, 1)
+            if parts > 0 and not done:
+                return
+            if done != parts:
+                parts, idle = done, 0
+            if idle > PATIENCE:
+                log.warning("no scheduler has come: the first pod is left alone")
                 return
             wait(LOOK_SECONDS)
 
 
-async def _work(reader: Reader, desk: Desk, notice: Notice) -> None:
-    """Work for one scheduler until it is gone."""
+async def _work(reader: Reader, desk: Desk, notice: Notice) -> bool:
+    """Work for one scheduler until it is gone; False where it cannot be reached."""
     place = reader.place
     worker = DeskWorker(
         notice.address,
@@ -56,9 +63,10 @@ async def _work(reader: Reader, desk: Desk, notice: Notice) -> None:
     worker.desk = desk
     try:
         await worker
-    except (OSError, TimeoutError) as error:
+    except (OSError, RuntimeError) as error:  # Dask's word for any other start that failed
         log.warning("no scheduler at %s: %s", notice.address, type(error).__name__)
-        return
+        return False
     log.info("working for the scheduler at %s", notice.address)
     await worker.finished()  # type: ignore[no-untyped-call]
     log.info("the scheduler at %s is gone", notice.address)
+    return True

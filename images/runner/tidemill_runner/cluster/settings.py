@@ -13,9 +13,9 @@ from tidemill_runner.cluster.board import Notice
 INSIDE = "127.0.0.1:0"
 # By Dask's names, see its configuration reference.
 _SETTINGS = {
-    # Answers that are held for others lie on disk beyond half of the limit given to a worker, which
-    # is the database's. What the process takes in all is the container's to limit.
-    "distributed.worker.memory.target": 0.5,
+    # Of the memory that a database alone might take it has three quarters here, and answers that
+    # are held for others lie on disk beyond the rest.
+    "distributed.worker.memory.target": 0.25,
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.pause": False,
     "distributed.worker.memory.terminate": False,

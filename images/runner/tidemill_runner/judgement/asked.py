@@ -38,6 +38,7 @@ class Asked:
     fairness: tuple[Fairness, ...]
     importance: bool
     dependence: bool
+    learning: bool
 
     @classmethod
     def of(cls, training: Training) -> "Asked":
@@ -57,6 +58,7 @@ class Asked:
             ),
             importance=explain.get("permutationImportance") is not False,
             dependence=explain.get("partialDependence") is True,
+            learning=explain.get("learningCurve") is True,
         )
 
     def columns(self, schema: Schema) -> tuple[Column, ...]:

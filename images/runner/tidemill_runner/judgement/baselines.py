@@ -63,6 +63,9 @@ def _measurable(scene: Scene, rows: Classified | Regressed) -> dict[str, Prepare
     """The metrics that model and baseline have in common; accuracy where there are none."""
     own = scene.evaluation.rows
     names = [one.name for one in scene.evaluation.metrics if metric(one.name, own)]
+    if isinstance(own, Classified) and own.classes > simple.MAX_CLASSES:
+        # One curve per class, and all of them again in every draw.
+        names = [name for name in names if name != "roc_auc"]
     both = {name: found for name in names if (found := metric(name, rows))}
     if not both and isinstance(rows, Classified) and (found := metric("accuracy", rows)):
         both = {"accuracy": found}

@@ -9,10 +9,11 @@ from tidemill.stats.calibration import Calibration, calibration
 from tidemill.stats.classification import Classified
 from tidemill.stats.curves import Curves, curves
 from tidemill.stats.residuals import Residuals, residuals
-from tidemill_runner.judgement import baselines, explain, fairness, leakage, slices
+from tidemill_runner.judgement import baselines, explain, fairness, leakage, learning, slices
 from tidemill_runner.judgement.baselines import Baseline
 from tidemill_runner.judgement.explain import Explained
 from tidemill_runner.judgement.grouped import FEW
+from tidemill_runner.judgement.learning import Learning
 from tidemill_runner.judgement.scene import Scene
 
 MOST_WARNINGS = 8
@@ -40,13 +41,29 @@ class Judged:
     residuals: Residuals | None
     confusion: tuple[tuple[int, ...], ...] | None
     explained: Explained | None
+    learning: Learning | None
     warnings: tuple[str, ...]
+
+    def told(self) -> dict[str, Any]:
+        """All of it, as the result holds it."""
+        return {name: rounded(value) for name, value in asdict(self).items()}
 
     def kept(self) -> dict[str, Any]:
         """What follows from the run's inputs alone, never from the clock: the package's part."""
-        whole = asdict(self)
+        whole = self.told()
         del whole["explained"]
         return whole
+
+
+def rounded(value: object) -> Any:  # noqa: ANN401 - of the same shape
+    """Numbers with nine digits: the order in which a machine adds up shows in later ones only."""
+    if isinstance(value, float):
+        return float(f"{value:.9g}")
+    if isinstance(value, dict):
+        return {name: rounded(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(one) for one in value]
+    return value
 
 
 def judge(scene: Scene) -> Judged:
@@ -74,6 +91,7 @@ def judge(scene: Scene) -> Judged:
         ),
         confusion=_confusion(scene),
         explained=explain.measure(scene),
+        learning=learning.measure(scene),
         warnings=_warnings(scene),
     )
 

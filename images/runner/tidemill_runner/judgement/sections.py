@@ -320,7 +320,11 @@ def _moved(one: Dependence) -> str:
     ]
     if one.numbers is None:
         lines = [frame.dots(list(zip(places, line, strict=True))) for _, line in one.lines]
-    names = f"Of {', '.join(svg.short(name, 30) for name, _ in one.lines)}" if shares else ""
+    names = (
+        f"Probability of {', '.join(svg.short(name, 30) for name, _ in one.lines)}"
+        if shares
+        else ""
+    )
     at = "" if one.numbers else f"At {', '.join(one.values)}"
     caption = "; ".join(words for words in (names, at) if words)
     return figure(frame.draw(*lines), svg.short(caption, 200))

@@ -18,7 +18,9 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
+from tidemill_runner import weights
 from tidemill_runner.evaluate import Answers
+from tidemill_runner.failures import Failure
 from tidemill_runner.judgement.scene import Scene
 from tidemill_runner.schema import ColumnType
 
@@ -86,12 +88,14 @@ def _linear(scene: Scene) -> Answers:
     if not _is_regression(scene) and len(set(target.tolist())) < 2:
         raise Absent("a sample of the rows trained on has one class only")
     model = _pipeline(scene)
+    counted = None if scene.data.weights is None else scene.data.weights[train]
     try:
         # It may not have converged, or go astray: what it reaches is what is told of it.
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            model.fit(scene.data.features[train], target)
-    except (ValueError, np.linalg.LinAlgError) as error:
+            given = weights.params(model, counted)
+            model.fit(scene.data.features[train], target, **given)
+    except (ValueError, np.linalg.LinAlgError, Failure) as error:
         raise Absent(f"it cannot be fitted: {error}") from None
     with np.errstate(all="ignore"):
         return _answers(model, scene)

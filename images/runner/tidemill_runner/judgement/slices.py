@@ -27,6 +27,7 @@ from tidemill_runner.schema import ColumnType
 MOST_VALUES = 20
 QUARTERS = 4
 _RESAMPLED = 2_000
+_GLANCE = 1_000
 MIN_GROUPS = 5
 _LABEL = 80
 _ORDERED = (ColumnType.INTEGER, ColumnType.FLOAT, ColumnType.DATE, ColumnType.TIMESTAMP)
@@ -75,11 +76,13 @@ def _cut(scene: Scene, wanted: Slice) -> tuple[list[tuple[str, Mask]], int, int]
     """Parts large enough; rows in parts that are not, and in those beyond the most frequent."""
     values = scene.held(wanted.column)
     schema = next(c for c in scene.roles.beside if c.name == wanted.column)
-    codes, distinct = by_value(values)
-    name: Callable[[int], str] = partial(_of_value, distinct)
-    if len(distinct) > MOST_VALUES and schema.type in _ORDERED:
+    name: Callable[[int], str]
+    if schema.type in _ORDERED and _many(values):
         codes, quarters = _quarters(values)
         name = quarters.__getitem__
+    else:
+        codes, distinct = by_value(values)
+        name = partial(_of_value, distinct)
     counts = np.bincount(codes)
     order = np.argsort(-counts, kind="stable")
     large = [code for code in order if counts[code] >= wanted.min_rows]
@@ -87,6 +90,12 @@ def _cut(scene: Scene, wanted: Slice) -> tuple[list[tuple[str, Mask]], int, int]
     rest = int(counts[large[MOST_VALUES:]].sum())
     small = int(counts.sum()) - int(counts[large].sum())
     return [(name(code), codes == code) for code in kept], small, rest
+
+
+def _many(values: pa.ChunkedArray) -> bool:
+    """Whether there are more values than are judged one by one; mostly a few rows tell."""
+    seen: bool = pc.count_distinct(values.slice(0, _GLANCE)).as_py() > MOST_VALUES
+    return seen or pc.count_distinct(values).as_py() > MOST_VALUES
 
 
 def by_value(values: pa.ChunkedArray) -> tuple[NDArray[np.int64], pa.Array]:

@@ -1,10 +1,14 @@
-"""An order across parts: the last row of one and the first of the next, compared as neighbours."""
+"""An order over objects: each by itself, then the last row of one and the first of the next.
+
+Objects are in the order of their names, whichever part they are in.
+"""
 
 from collections.abc import Sequence
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tidemill_runner.checks import neighbours
 from tidemill_runner.checks.outcome import MAX_PLACES, Tally
 from tidemill_runner.checks.rule import Order
 from tidemill_runner.database import identifier, quoted
@@ -15,18 +19,24 @@ from tidemill_runner.staging import OBJECT, ROW, VIEW, viewed
 _O, _R = identifier(OBJECT), identifier(ROW)
 
 
+def inside(rows: Local, _: Room, rule: Order) -> Tally:
+    """What is wrong within the objects of a part."""
+    return neighbours.order(rows.connection, rule, within=True)
+
+
 def of(rows: Local, _: Room, rule: Order) -> pa.Table:
-    """The first and the last row of a part that have a value; none where no row has."""
-    first, last = (
-        f"(SELECT {_O}::VARCHAR AS o, {_R} AS r, ({rule.value}) AS v, {side} AS side "  # noqa: S608
-        f"FROM {VIEW} WHERE {rule.judged} ORDER BY {_O} {way}, {_R} {way} LIMIT 1)"
-        for side, way in enumerate(("ASC", "DESC"))
+    """Of each object the first and the last row that have a value; none where no row has."""
+    ends = (
+        f"SELECT {_O}::VARCHAR AS o, {pick}({_R}) AS r, "  # noqa: S608 - quoted
+        f"arg_{pick}(({rule.value}), {_R}) AS v, {side} AS side "
+        f"FROM {VIEW} WHERE {rule.judged} GROUP BY {_O}"
+        for side, pick in enumerate(("min", "max"))
     )
-    return rows.connection.sql(f"{first} UNION ALL {last}").to_arrow_table()
+    return rows.connection.sql(" UNION ALL ".join(ends)).to_arrow_table()
 
 
 def compare(found: Sequence[pa.Table], rule: Order, room: Room) -> Tally:
-    """What is wrong between parts: only their first rows are judged."""
+    """What is wrong between objects: only their first rows are judged."""
     path = room.folder / "ends.parquet"
     pq.write_table(pa.concat_tables(found), path)
     pairs = "SELECT *, lag(v) OVER (ORDER BY o, r, side) AS before FROM rows"

@@ -6,9 +6,11 @@ rows of equal keys are brought together, by a hash of them; of an order only the
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol, TypeVar
+
+import numpy as np
 
 from tidemill_runner.checks import leakage, outcome
 from tidemill_runner.checks import scan as scans
@@ -22,9 +24,11 @@ from tidemill_runner.profile.measure import Grouping
 from tidemill_runner.rows import Local
 from tidemill_runner.schema import Schema
 from tidemill_runner.spread import ends, equals
+from tidemill_runner.spread.equals import Dealing
 from tidemill_runner.spread.room import Room
 
 T = TypeVar("T")
+R = TypeVar("R")
 # So many rows of equal keys a worker compares at a time: what a row is compared by is small.
 EQUALS_AT_ONCE = 2_000_000
 
@@ -45,9 +49,9 @@ class Crowd(Protocol):
     def dealt(
         self,
         deal: Callable[[Local, Room], list[T]],
-        take: Callable[[Sequence[T], Room], Tally],
+        take: Callable[[Sequence[T], Room], R],
         piles: int,
-    ) -> list[Tally]:
+    ) -> list[R]:
         """Each part deals to piles; each pile is taken with all that was dealt to it."""
 
     def here(self) -> AbstractContextManager[Room]:
@@ -66,11 +70,23 @@ class Spread:
 
     def repeats(self, rule: Repeats, parts: int) -> Tally:
         piles = max(self.crowd.workers, -(-self.rows // (parts * EQUALS_AT_ONCE)))
-        deal = partial(equals.deal, rule=rule, parts=parts, piles=piles)
-        return outcome.added(self.crowd.dealt(deal, partial(equals.compare, rule=rule), piles))
+        how = Dealing(rule, parts, piles)
+        compare = partial(equals.compare, rule=rule)
+        if not rule.wide:
+            deal = partial(equals.deal, how=how)
+            return outcome.added(self.crowd.dealt(deal, compare, piles))
+        hashes = partial(equals.deal_hashes, how=how)
+        found = self.crowd.dealt(hashes, equals.seek_alike, piles)
+        alike = np.concatenate([one.hashes for one in found])
+        judged = sum(one.rows for one in found)
+        if not len(alike):
+            return Tally(judged, 0)
+        deal = partial(equals.deal, how=how, alike=alike)
+        tally = outcome.added(self.crowd.dealt(deal, compare, piles))
+        return replace(tally, evaluated=judged)
 
     def order(self, rule: Order) -> Tally:
-        inside = self.crowd.each(partial(_order, rule=rule))
+        inside = self.crowd.each(partial(ends.inside, rule=rule))
         found = self.crowd.each(partial(ends.of, rule=rule))
         with self.crowd.here() as room:
             return outcome.added([*inside, ends.compare(found, rule, room)])
@@ -88,10 +104,6 @@ class Spread:
 
 def _scan(rows: Local, _: Room, scan: Scan) -> Scanned:
     return rows.scan(scan)
-
-
-def _order(rows: Local, _: Room, rule: Order) -> Tally:
-    return rows.order(rule)
 
 
 def _missing(rows: Local, _: Room, rule: Exists) -> Tally:

@@ -289,8 +289,8 @@ class Reason(StrEnum):
     )
     WORKERS_LOST = (
         "WorkersLost",
-        Actor.USER,
-        "Several pods were lost over one part of the data; it is tried again. Give them memory.",
+        Actor.ADMINISTRATOR,
+        "Several pods were taken away over one part of the data; it is tried again.",
     )
     NODE_LOST = (
         "NodeLost",

@@ -28,7 +28,7 @@ def test_the_feature_that_tells_comes_first(workshop: Workshop) -> None:
     assert a["low"] <= a["mean"] <= a["high"]
     assert a["mean"] > 0.1 > 10 * abs(b["mean"])
     assert (found["metric"], found["rows"], found["skipped"]) == ("accuracy", 600, 0)
-    assert found["dependence"] == ()
+    assert found["dependence"] == []
 
 
 def test_an_error_counts_as_worse_when_it_grows(workshop: Workshop) -> None:
@@ -57,8 +57,8 @@ def test_dependence_of_a_regression_and_of_text(workshop: Workshop) -> None:
     )
     result = workshop.train(workshop.ingest(), regression(estimator=steps, evaluation=BOTH))
     (found,) = result["judgement"]["explained"]["dependence"]
-    assert (found["values"], found["numbers"]) == (("k0", "k1"), None)
-    assert found["lines"][0][1] == pytest.approx((0, 10), abs=0.5)
+    assert (found["values"], found["numbers"]) == (["k0", "k1"], None)
+    assert found["lines"][0][1] == pytest.approx([0, 10], abs=0.5)
 
 
 def test_classes_have_a_line_each(workshop: Workshop) -> None:
@@ -111,7 +111,7 @@ def test_a_sample_that_cannot_give_the_metric_says_so(
     data = noise()
     data["y"] = (np.arange(600) % 60 == 0).astype(int)
     found = judged(workshop, data, evaluation={"metrics": ["roc_auc"]})["explained"]
-    assert (found["importance"], found["skipped"]) == ((), 2)
+    assert (found["importance"], found["skipped"]) == ([], 2)
     assert "roc_auc is not defined on a sample" in report(workshop)
 
 
@@ -123,5 +123,5 @@ def test_a_model_that_fails_on_shuffled_rows_does_not_fail_the_run(
 
     monkeypatch.setattr(explain, "ask", fail)
     found = explained(workshop)
-    assert (found["importance"], found["skipped"]) == ((), 2)
+    assert (found["importance"], found["skipped"]) == ([], 2)
     assert "it does not answer for shuffled rows (ValueError: no such pair)" in report(workshop)

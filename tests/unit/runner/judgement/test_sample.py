@@ -26,7 +26,7 @@ def test_the_sample_is_judged_as_documented(workshop: Workshop) -> None:
     assert verdicts == {"Majority": "Better", "LastValue": "Worse", "Linear": "Inconclusive"}
     assert [one["verdict"] for one in found["fairness"]] == ["Failed", "Inconclusive"]
     assert found["groups"]["count"] == 60
-    assert found["warnings"] == ()
+    assert found["warnings"] == []
     assert words(summary(found)) == (
         "worse than LastValue (accuracy 0.74 against 0.943); not told apart from Linear (accuracy "
         "0.74 against 0.74); demographic_parity_difference of sex is 0.464, more than 0.1"

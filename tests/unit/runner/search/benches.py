@@ -42,7 +42,7 @@ TPE: dict[str, Any] = {**RANDOM, "method": "TPE", "trials": 14}
 
 
 def document(search: dict[str, Any], **changes: Any) -> TrainInput:
-    spec = classification(estimator=estimator((TREE, {})), search=search, **changes)
+    spec = classification(**{"estimator": estimator((TREE, {})), "search": search, **changes})
     return inputs.train(
         {
             "namespace": "ns",

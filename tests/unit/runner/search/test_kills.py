@@ -106,6 +106,16 @@ def test_trials_of_other_rows_or_seeds_do_not_count(
     assert fits[0] == 18
 
 
+def test_trials_of_other_parameters_do_not_count(tmp_path: Path, fits: list[int]) -> None:
+    store = MemoryStorage()
+    searching(tmp_path, GRID, store).run()
+    space = {**GRID["space"], "s0__max_depth": {"values": [1, 3]}}
+    fits[0] = 0
+    result = searching(tmp_path, {**GRID, "space": space}, store).run()
+    assert [o.params["s0__max_depth"] for o in result.outcomes] == [1, 1, 3, 3]
+    assert fits[0] == 6
+
+
 @pytest.mark.parametrize(
     "damage",
     [

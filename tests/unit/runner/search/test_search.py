@@ -81,6 +81,17 @@ def test_the_same_seed_draws_the_same(tmp_path: Path, search: dict[str, Any]) ->
     assert [o.params for o in one.outcomes] != [o.params for o in other.outcomes]
 
 
+def test_what_tpe_draws_follows_from_what_came_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = []
+    for sign in (1, -1):
+        values_of(monkeypatch, *[sign * (n % 7) / 7 for n in range(14)])
+        drawn.append([o.params for o in found(tmp_path, TPE).outcomes])
+    assert drawn[0][:10] == drawn[1][:10]
+    assert all(one != other for one, other in zip(drawn[0][10:], drawn[1][10:], strict=True))
+
+
 def test_what_is_drawn_lies_in_its_range(tmp_path: Path) -> None:
     for outcome in found(tmp_path, {**RANDOM, "trials": 30}).outcomes:
         leaf, alpha = outcome.params["s0__min_samples_leaf"], outcome.params["s0__ccp_alpha"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.apiserver import dataset_rules, evaluation_rules, training_rules
+from tests.apiserver import dataset_rules, evaluation_rules, search_rules, training_rules
 from tests.apiserver.crd_objects import DIGEST, PLURALS, minimal
 from tests.apiserver.kubectl import Kubectl, RefusedError
 
@@ -24,6 +24,7 @@ RULES = [
     *dataset_rules.RULES,
     *training_rules.RULES,
     *evaluation_rules.RULES,
+    *search_rules.RULES,
     pytest.param(
         "TrainingRun",
         {"split": {"by": "Time", "column": "day"}},
@@ -120,6 +121,7 @@ FULL: dict[str, Any] = {
     "template": {"resources": {"limits": {"memory": "1Gi"}}},
     "retry": {"limit": 2, "growMemory": "4Gi"},
     "weights": {"column": "w"},
+    "search": search_rules.FULL,
 }
 PARAMS = "estimator.sklearn.steps.0.params"
 CHANGES: dict[str, list[dict[str, Any]]] = {
@@ -155,6 +157,7 @@ CHANGES: dict[str, list[dict[str, Any]]] = {
     "cache": [{"cache": "Refresh"}],
     "retry": [{"retry.limit": 3}, {"retry.growMemory": "8Gi"}, {"retry": None}],
     "weights": [{"weights.column": "v"}, {"weights": None}],
+    "search": search_rules.CHANGES,
 }
 
 

@@ -27,7 +27,7 @@ _ENCODES = (
 )
 _NO_TABLE = "it takes no table of rows and columns, and a data set is one"
 _KEPT_AS_CODE = "what it fits cannot be kept without code"
-_SEARCH = "it searches among models, and a run fits one: name the parameters themselves"
+_SEARCH = "it searches among models by itself: use spec.search"
 # Classes that cannot be honoured, and why.
 REFUSED = {
     "sklearn.preprocessing.FunctionTransformer": "it calls a function given as a parameter",

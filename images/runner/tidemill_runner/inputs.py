@@ -181,6 +181,7 @@ class Training:
     evaluation: Mapping[str, Any] = field(default_factory=dict)
     # The column of the rows' weights.
     weights: str | None = None
+    search: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -383,4 +384,5 @@ def _training(spec: Mapping[str, Any]) -> Training:
         metrics=tuple((spec.get("evaluation") or {}).get("metrics") or ()),
         evaluation=spec.get("evaluation") or {},
         weights=(spec.get("weights") or {}).get("column"),
+        search=spec.get("search") or {},
     )

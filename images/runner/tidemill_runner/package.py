@@ -25,6 +25,7 @@ from tidemill_runner.inputs import TrainInput
 from tidemill_runner.joined import Chosen
 from tidemill_runner.judgement.judge import Judged
 from tidemill_runner.schema import Column, ColumnType
+from tidemill_runner.search.search import Found
 from tidemill_runner.storage import Storage
 
 SIGNATURE_FORMAT = "tidemill.dev/signature/v1"
@@ -53,6 +54,8 @@ class Trained:
     target: NDArray[Any]
     joined: tuple[Chosen, ...] = ()
     judged: Judged | None = None
+    # Told in report and result alone: the package is that of a run with the parameters found.
+    found: Found | None = None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from tidemill.stats.estimate import Estimate
 from tidemill_runner import charts, page
 from tidemill_runner.judgement import learned, sections
 from tidemill_runner.package import Artifact, Trained, environment
+from tidemill_runner.search import searched
 from tidemill_runner.split import Parts
 
 
@@ -25,6 +26,7 @@ def render(trained: Trained, parts: Parts, artifact: Artifact) -> str:
         _metrics(trained),
         *_judged(trained),
         _picture(trained),
+        searched.section(trained.found) if trained.found else "",
         page.facts("Data", _data(trained, parts)),
         page.facts("Estimator", _estimator(trained)),
         page.facts("Package", {"Digest": artifact.digest, "Bytes": f"{artifact.bytes:,}"}),

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from tidemill.store import layout
@@ -40,6 +41,10 @@ from tidemill_runner.matrix import Data
 from tidemill_runner.package import Artifact, Trained
 from tidemill_runner.progress import Progress
 from tidemill_runner.referenced import Referenced
+from tidemill_runner.search import space
+from tidemill_runner.search.journal import Trials
+from tidemill_runner.search.search import SPAN, Found, Search, bench_of
+from tidemill_runner.search.sought import Sought
 from tidemill_runner.split import Parts
 from tidemill_runner.storage import Storage
 
@@ -78,7 +83,7 @@ class Train:
 
     def run(self) -> dict[str, Any]:
         """Do it; the result without its times of day. Raises Failure."""
-        training = self.document.training
+        training = space.begun(self.document.training)
         pipeline = estimators.build(training)
         weights.check(pipeline, training)
         metrics = choose(training, pipeline)
@@ -93,16 +98,15 @@ class Train:
             parts = split.divide(data.n, training.split, data.time, training.seed)
             fairness.check(asked, data.target)
             grouped.check(training, data, parts)
+            self._check_classes(data.target[parts.train])
+        found = self._search(data, parts, roles)
+        if found:
+            training, pipeline = found.training, found.pipeline(roles)
         with self.watch.measure("fit"):
             self._fit(pipeline, data, parts, roles)
         with self.watch.measure("evaluate"):
-            self.progress.report(75, f"measuring on {len(parts.holdout):,} rows held out")
             held = data.features[parts.holdout], data.target[parts.holdout]
-            with explained(pipeline, roles):
-                answers = ask(pipeline, held[0])
-            evaluation = evaluate(pipeline, answers, held[1], metrics, training.seed)
-            for first in evaluation.metrics[:1]:
-                self.progress.measured(first.name, first.value)
+            evaluation = self._measured(pipeline, held, metrics, roles)
             scene = Scene(training, asked, roles, pipeline, data, parts, evaluation)
             evaluation = grouped.regrouped(scene)
             for estimate in evaluation.metrics:
@@ -111,7 +115,8 @@ class Train:
             self.progress.report(80, "judging")
             judged = judge(replace(scene, evaluation=evaluation))
         tables = joined.chosen if joined else ()
-        trained = Trained(self.document, roles, pipeline, evaluation, *held, tables, judged)
+        document = replace(self.document, training=training)
+        trained = Trained(document, roles, pipeline, evaluation, *held, tables, judged, found)
         with self.watch.measure("upload"):
             artifact = self._upload(trained, parts)
         return self._result(trained, parts, artifact)
@@ -142,15 +147,45 @@ class Train:
 
         return seen
 
-    def _fit(self, pipeline: Pipeline, data: Data, parts: Parts, roles: Roles) -> None:
-        target = data.target[parts.train]
+    def _search(self, data: Data, parts: Parts, roles: Roles) -> Found | None:
+        training = self.document.training
+        asked = Sought.of(training)
+        if asked is None:
+            return None
+        with self.watch.measure("search"):
+            bench = bench_of(training, asked, roles, data, parts)
+            trials = Trials.of(self.store, self.document)
+            return Search(asked, bench, trials, self.progress, self.scratch / "search").run()
+
+    def _measured(
+        self,
+        pipeline: Pipeline,
+        held: tuple[NDArray[Any], NDArray[Any]],
+        metrics: tuple[str, ...],
+        roles: Roles,
+    ) -> Evaluation:
+        """What the model does on features and target of the rows held out."""
+        features, target = held
+        self.progress.report(75, f"measuring on {len(target):,} rows held out")
+        with explained(pipeline, roles):
+            answers = ask(pipeline, features)
+        evaluation = evaluate(pipeline, answers, target, metrics, self.document.training.seed)
+        for first in evaluation.metrics[:1]:
+            self.progress.measured(first.name, first.value)
+        return evaluation
+
+    def _check_classes(self, target: NDArray[Any]) -> None:
         if self.document.training.task == "Classification" and len(set(target.tolist())) < 2:
             raise Failure(
                 "TargetInvalid",
                 f"spec.target: the {len(target)} rows that spec.split leaves to train on have "
                 f"one class only, {target.tolist()[0]!r}: use by: Random or hold out less",
             )
-        self.progress.report(20, f"fitting {name_of(pipeline)} on {len(target):,} rows")
+
+    def _fit(self, pipeline: Pipeline, data: Data, parts: Parts, roles: Roles) -> None:
+        target = data.target[parts.train]
+        begun = SPAN[1] if self.document.training.search else SPAN[0]
+        self.progress.report(begun, f"fitting {name_of(pipeline)} on {len(target):,} rows")
         log.info("fitting %s on %d rows", name_of(pipeline), len(target))
         weights.set_class_weights(pipeline, target)
         counted = None if data.weights is None else data.weights[parts.train]
@@ -186,6 +221,7 @@ class Train:
             **({"join": joined} if joined else {}),
             "metrics": [asdict(estimate) for estimate in evaluation.metrics],
             "absentMetrics": list(evaluation.absent),
+            **({"search": trained.found.content()} if trained.found else {}),
             "judgement": trained.judged.told() if trained.judged else None,
             "rows": {"train": len(parts.train), "holdout": len(parts.holdout)},
             "features": [column.name for column in trained.roles.features],

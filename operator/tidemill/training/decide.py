@@ -34,7 +34,7 @@ from tidemill.children.pods import Diagnosis
 from tidemill.jobs.progress import Report, format_eta
 from tidemill.jobs.view import POD_CHECK_AFTER, JobView, Phase, parse_time
 from tidemill.store.digests import canonical_json
-from tidemill.training import attempts, judgement
+from tidemill.training import attempts, judgement, searched
 from tidemill.training.observed import DatasetFacts, Observed
 
 VERSION_ANNOTATION = "tidemill.dev/dataset-version"
@@ -303,6 +303,7 @@ def _with_result(status: TrainingRunStatus, result: Mapping[str, Any]) -> Traini
             "metrics": metrics,
             "score": f"{metrics[0].name}={short_number(metrics[0].value)}" if metrics else None,
             "judgement": judgement.summary(result.get("judgement")),
+            "search": searched.summary(result.get("search")),
             "artifact": Artifact.model_validate(result["artifact"]),
             "report": result.get("report"),
             "progress": RunProgress(percent=100, message="done"),

@@ -13,6 +13,7 @@ from tidemill.api.v1alpha1.meta import CommonStatus
 from tidemill.api.v1alpha1.retry import Attempt, Retry
 from tidemill.api.v1alpha1.run_cache import Cache, CachedFrom
 from tidemill.api.v1alpha1.run_template import RunTemplate
+from tidemill.api.v1alpha1.search import Search, SearchSummary
 from tidemill.api.v1alpha1.types import (
     ApiModel,
     Digest,
@@ -147,7 +148,7 @@ class Estimator(ApiModel):
 
 _IMMUTABLE = (
     *("dataset", "join", "task", "target", "features", "split", "seed", "estimator", "evaluation"),
-    *("template", "deadline", "retry", "cache", "weights"),
+    *("template", "deadline", "retry", "cache", "weights", "search"),
 )
 
 
@@ -189,6 +190,10 @@ class TrainingRunSpec(ApiModel):
         Field(ge=0, le=4294967295, description="Seeds the split, the estimators, the intervals."),
     ] = 0
     estimator: Annotated[Estimator, Field(description="What is fitted.")]
+    search: Annotated[
+        Search | None,
+        Field(description="Parameters to choose by cross-validation on the rows trained on."),
+    ] = None
     evaluation: Annotated[
         Evaluation | None, Field(description="What is measured on the rows held out.")
     ] = None
@@ -337,6 +342,7 @@ class TrainingRunStatus(CommonStatus):
         Judgement | None,
         Field(description="How good that is: beside simple models, between groups, in doubt."),
     ] = None
+    search: Annotated[SearchSummary | None, Field(description="What came of the search.")] = None
     artifact: Annotated[Artifact | None, Field(description="The model package.")] = None
     report: Annotated[
         str | None, Field(max_length=2048, description="Address of the HTML report.")

@@ -90,7 +90,7 @@ def test_a_run_joins_what_was_known(world: World, raw: RawStore) -> None:
     assert accuracy(done) == 1
     assert accuracy(world.wait_ready("TrainingRun", "alone")) < 0.8
     pinned = [{"name": name, "version": versions[name]} for name in ("first", "second")]
-    assert done["status"]["applied"]["tables"] == pinned
+    assert done["status"]["applied"]["tables"] == [{**one, **ENTITY} for one in pinned]
     prefix = layout.parse_uri(done["status"]["artifact"]["uri"])[1]
     lineage = json.loads(raw.get(f"{prefix}lineage.json", bucket=BUCKET))
     assert lineage["dataset"]["version"] == versions["labels"]
@@ -121,7 +121,9 @@ def test_a_dataset_becomes_a_feature_table_by_its_entity(world: World) -> None:
 
     world.apply("Dataset", "first", feature_tables(entity=ENTITY)["first"])
     done = world.wait_ready("TrainingRun", "joined")
-    assert done["status"]["applied"]["tables"] == [{"name": "first", "version": before}]
+    assert done["status"]["applied"]["tables"] == [
+        {"name": "first", "version": before, **ENTITY}
+    ]
     assert world.read("Dataset", "first")["status"]["version"] == before  # the same rows
 
 

@@ -56,7 +56,8 @@ class Sought:
 
 def _dimension(name: str, said: Mapping[str, Any]) -> Dimension:
     if said.get("values") is not None:
-        return Dimension(name, values=tuple(said["values"]))
+        # kubectl lets no null into a list; no parameter of scikit-learn takes this text.
+        return Dimension(name, values=tuple(None if v == "None" else v for v in said["values"]))
     whole = said["type"] == "Int"
     ends = (
         (int(said["low"]), int(said["high"]))

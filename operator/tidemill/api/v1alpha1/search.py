@@ -60,7 +60,7 @@ class Parameter(ApiModel):
         Field(
             min_length=1,
             max_length=MAX_VALUES,
-            description="The values themselves, as params of a step have them.",
+            description="The values themselves, as params of a step have them; None for none.",
             json_schema_extra={"x-kubernetes-list-type": "atomic"},
         ),
     ] = None

@@ -43,7 +43,7 @@ def test_the_result_has_every_trial(workshop: Workshop, ingested: dict[str, Any]
 
 
 def test_the_report_shows_the_search(workshop: Workshop, ingested: dict[str, Any]) -> None:
-    space = {**RANDOM["space"], "s0__class_weight": {"values": [None, {"0": 1, "1": 2}]}}
+    space = {**RANDOM["space"], "s0__class_weight": {"values": ["None", {"0": 1, "1": 2}]}}
     search = {**RANDOM, "space": space, "metric": "log_loss"}
     result = workshop.train(ingested, classification(estimator=STEPS, search=search))
     page = workshop.store.objects[result["report"].removeprefix("s3://tidemill/")].decode()

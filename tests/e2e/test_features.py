@@ -121,9 +121,7 @@ def test_a_dataset_becomes_a_feature_table_by_its_entity(world: World) -> None:
 
     world.apply("Dataset", "first", feature_tables(entity=ENTITY)["first"])
     done = world.wait_ready("TrainingRun", "joined")
-    assert done["status"]["applied"]["tables"] == [
-        {"name": "first", "version": before, **ENTITY}
-    ]
+    assert done["status"]["applied"]["tables"] == [{"name": "first", "version": before, **ENTITY}]
     assert world.read("Dataset", "first")["status"]["version"] == before  # the same rows
 
 

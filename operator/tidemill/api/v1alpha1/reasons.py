@@ -289,7 +289,7 @@ class Reason(StrEnum):
     )
     WORKERS_LOST = (
         "WorkersLost",
-        Actor.ADMINISTRATOR,
+        Actor.NOBODY,
         "Several pods were taken away over one part of the data; it is tried again.",
     )
     NODE_LOST = (

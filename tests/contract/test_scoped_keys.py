@@ -110,3 +110,24 @@ def test_a_run_needs_no_more_than_its_policy(server: S3Server, tmp_path: Path) -
     assert trained.exit is Exit.OK, trained.termination
     again = bench.train(ingested.result, SPEC, **scoped("train"))
     assert again.result["artifact"] == trained.result["artifact"]
+
+
+@needs_sts
+def test_a_search_needs_no_more_to_find_its_trials(server: S3Server, tmp_path: Path) -> None:
+    bench = Workbench(server, tmp_path, name="searched")
+    bench.deliver("data.csv", LINES.encode())
+    ingested = bench.ingest()
+    uid = "uid-of-a-search"
+    run = layout.run_prefix(NAMESPACE, uid)
+    policy = credentials.train_policy(
+        server.config.bucket, NAMESPACE, bench.name, uid, dataset=bench.name
+    )
+    granted = grant(server, credentials.with_trials(policy, run))
+    scoped = replace(bench, config=granted.config)
+    space = {"m__max_depth": {"values": ["None", 1, 2]}}
+    search = {"method": "Grid", "metric": "accuracy", "space": space, "cv": {"folds": 2}}
+    for _ in range(2):
+        asked = {"uid": uid, "output": f"{run}job/"}
+        trained = scoped.train(ingested.result, {**SPEC, "search": search}, **asked)
+        assert trained.exit is Exit.OK, trained.termination
+        assert trained.result["search"]["best"]["value"] is not None

@@ -115,6 +115,11 @@ def with_parts(policy: Policy, run: str) -> Policy:
     return replace(policy, read=(*policy.read, run), remove=(layout.parts_prefix(f"{run}*/"),))
 
 
+def with_trials(policy: Policy, run: str) -> Policy:
+    """Let a job read the trials of a search that pods before it have left; `run` is its prefix."""
+    return replace(policy, read=(*policy.read, layout.trials_prefix(run)))
+
+
 def with_manifests(policy: Policy, namespace: str, manifests: Iterable[str]) -> Policy:
     """Let a job read manifests too: by their keys, or in short where so many do not fit."""
     keys = tuple(dict.fromkeys(manifests))

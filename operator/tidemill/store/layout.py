@@ -71,6 +71,11 @@ def parts_prefix(output: str) -> str:
     return f"{output}parts/"
 
 
+def trials_prefix(run: str) -> str:
+    """Where the pods of a run that searches leave its trials, below the run's prefix."""
+    return f"{run}search/"
+
+
 def models_prefix(namespace: str) -> str:
     return f"models/{namespace}/"
 

@@ -24,7 +24,7 @@ from tidemill.jobs.progress import ProgressBoard
 from tidemill.jobs.view import POD_CHECK_AFTER, JobView, Phase
 from tidemill.kube.resources import DATASETS, TRAINING_RUNS
 from tidemill.store import layout
-from tidemill.store.credentials import Policy, train_policy, with_manifests
+from tidemill.store.credentials import Policy, train_policy, with_manifests, with_trials
 from tidemill.store.errors import NotFound, StoreError
 from tidemill.training import given
 from tidemill.training.cache import Cache
@@ -238,6 +238,9 @@ class TrainingRunReconciler:
             metadata["uid"],
             spec.dataset.name,
         )
+        if spec.search:
+            run = layout.run_prefix(metadata["namespace"], metadata["uid"])
+            policy = with_trials(policy, run)
         joined = self._tables(live).manifests(applied.tables or ())
         policy = with_manifests(policy, metadata["namespace"], joined)
         if not policy.fits:

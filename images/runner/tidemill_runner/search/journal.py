@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tidemill.store import digests
+from tidemill.store import digests, layout
 from tidemill_runner.inputs import TrainInput
 from tidemill_runner.search.trial import Outcome
 from tidemill_runner.storage import Storage
@@ -42,7 +42,7 @@ class Trials:
             "training": {**asdict(training), "search": judged},
         }
         text = json.dumps(key, sort_keys=True, default=str).encode()
-        return cls(store, f"{parent}/search/", digests.sha256_digest(text))
+        return cls(store, layout.trials_prefix(f"{parent}/"), digests.sha256_digest(text))
 
     def read(self) -> dict[int, Outcome]:
         """The trials done, by number."""

@@ -152,7 +152,7 @@ def test_conditions_of_two_managers_merge_by_type(kubectl: Kubectl) -> None:
             "trainingrun.spec",
             [
                 "What is trained on what; immutable but for `suspend`.",
-                "deadline <string> How long the run may take",
+                "deadline <string> How long its Job may take",
                 "task <string> -required- enum: Classification, Regression",
             ],
         ),
@@ -160,7 +160,7 @@ def test_conditions_of_two_managers_merge_by_type(kubectl: Kubectl) -> None:
             "trainingrun.spec.estimator.sklearn.steps",
             [
                 "Transformers in their order, then the estimator.",
-                "params <Object> Its parameters, as its constructor takes them.",
+                "params <Object> Its parameters, as its constructor takes them;",
             ],
         ),
         (

@@ -22,7 +22,7 @@ _KEYWORDS = (
     *("minItems", "maxItems", "minProperties", "maxProperties", "required"),
 )
 _EXTENSIONS = (
-    *(_INT_OR_STRING, "x-kubernetes-preserve-unknown-fields"),
+    *(_INT_OR_STRING, "nullable", "x-kubernetes-preserve-unknown-fields"),
     *("x-kubernetes-list-type", "x-kubernetes-list-map-keys", "x-kubernetes-map-type"),
     _RULES,
 )

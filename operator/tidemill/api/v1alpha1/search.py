@@ -52,7 +52,10 @@ class Parameter(ApiModel):
                 Any,
                 Field(
                     description="A value, as params of a step have it.",
-                    json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
+                    json_schema_extra={
+                        "x-kubernetes-preserve-unknown-fields": True,
+                        "nullable": True,
+                    },
                 ),
             ]
         ]

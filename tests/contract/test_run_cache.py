@@ -11,6 +11,7 @@ from tidemill.children.platform import Platform
 from tidemill.store import digests, errors, layout
 from tidemill.store.credentials import assume_role, train_policy
 from tidemill.store.objects import ObjectStore
+from tidemill.store.package import FORMAT, MANIFEST, REQUIRED_FILES
 from tidemill.training.cache import Cache
 
 NS = "cached"
@@ -18,6 +19,7 @@ VERSION = "sha256:" + "1" * 64
 KEY = "ab" * 32
 RUN = {"name": "first", "uid": "0a1b2c3d-0000-4000-8000-000000000001"}
 OUTPUT, OWN = f"runs/{NS}/u1/job/", f"runs/{NS}/u2/job/"
+FILES = dict.fromkeys(REQUIRED_FILES, b"x")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -28,18 +30,30 @@ def cache(server: S3Server) -> Cache:
 
 async def result(server: S3Server, store: ObjectStore) -> dict[str, Any]:
     """Leave a result and its package, as a run does."""
-    package = f"{layout.model_prefix(NS, 'first')}{'d' * 64}/"
+    manifest, digest = _manifest()
+    package = f"{layout.model_prefix(NS, 'first')}{digests.hex_of(digest)}/"
     uri = layout.uri(server.config.bucket, package)
     found = {
         "outcome": "Succeeded",
         "datasetVersion": VERSION,
         "metrics": [{"name": "accuracy", "value": 0.1 + 0.2, "n": 3}],
-        "artifact": {"uri": uri, "digest": "sha256:" + "d" * 64},
+        "artifact": {"uri": uri, "digest": digest},
         "completedAt": "2025-12-31T00:00:00Z",
     }
     await store.put(f"{OUTPUT}result.json", digests.canonical_json(found))
-    await store.put(f"{package}manifest.json", b"{}")
+    for name, data in FILES.items():
+        await store.put(f"{package}{name}", data)
+    await store.put(f"{package}{MANIFEST}", manifest)
     return found
+
+
+def _manifest() -> tuple[bytes, str]:
+    files = [
+        {"path": name, "sha256": digests.sha256_digest(data), "size": len(data)}
+        for name, data in sorted(FILES.items())
+    ]
+    data = digests.canonical_json({"files": files, "format": FORMAT})
+    return data, digests.sha256_digest(data)
 
 
 async def test_what_was_noted_is_taken_within_a_second(
@@ -60,7 +74,9 @@ async def test_what_is_gone_is_a_miss(server: S3Server, store: ObjectStore) -> N
     cached, found = cache(server), await result(server, store)
     assert await cached.take("cd" * 32, VERSION, OWN, NOW) is None
     await cached.note(KEY, RUN, OUTPUT, found)
-    await store.delete(f"{layout.model_prefix(NS, 'first')}{'d' * 64}/manifest.json")
+    assert await cached.take(KEY, VERSION, OWN, NOW) is not None
+    package = f"{layout.model_prefix(NS, 'first')}{digests.hex_of(_manifest()[1])}/"
+    await store.delete(f"{package}manifest.json")
     assert await cached.take(KEY, VERSION, OWN, NOW) is None
 
 

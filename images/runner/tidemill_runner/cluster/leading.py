@@ -33,11 +33,11 @@ def crowd(place: Workplace, leader: Leader, made: Collected) -> Iterator[DaskCro
     ]
     seen = place.seen((COLLECTED, STAGED), made, "laying out the parts")
     with settings.applied(), _scheduler(place, desk) as (client, notice):
-        board.put(notice)
-        with suppress(TimeoutError):
-            # Who is there already is to have its share of the parts.
-            client.wait_for_workers(1 + board.waiting(), timeout=GATHER_SECONDS)
         try:
+            board.put(notice)
+            with suppress(TimeoutError):
+                # Who is there already is to have its share of the parts.
+                client.wait_for_workers(1 + board.waiting(), timeout=GATHER_SECONDS)
             yield DaskCrowd.of(client, desk, shares, lambda s: seen(reader.parts[s.number].size))
         except BaseException:
             with suppress(errors.StoreError):  # what went wrong is to be told, not this

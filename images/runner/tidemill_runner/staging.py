@@ -29,13 +29,13 @@ _PLACES = [
 class Staging:
     """Files being written; use as a context, then see `files`.
 
-    Without places they are for somebody else's code, in a compression that all readers know. A file
-    holds `most` rows, or a few more; None for one file with all of them.
+    Without places they are for somebody else's code, in a compression that all readers know. There
+    is one file with all rows where `whole` is asked for.
     """
 
-    def __init__(self, folder: Path, *, placed: bool = True, most: int | None = 0) -> None:
+    def __init__(self, folder: Path, *, placed: bool = True, whole: bool = False) -> None:
         self.folder = folder
-        self._most = FILE_ROWS if most == 0 else most
+        self._whole = whole
         self.rows = 0
         self._placed = placed
         self.files: list[Path] = []
@@ -59,7 +59,7 @@ class Staging:
             self._rows += batch.num_rows
 
     def _file(self, schema: pa.Schema) -> pq.ParquetWriter:
-        if self._writer is None or (self._most is not None and self._rows >= self._most):
+        if self._writer is None or (not self._whole and self._rows >= FILE_ROWS):
             self._close()
             path = self.folder / f"{len(self.files):05d}.parquet"
             self.files.append(path)

@@ -102,7 +102,7 @@ class Desk:
         assembly = Assembly(self._reader, share.whole)
         path = self._folder / f"{share.number:05d}.parquet"
         with tempfile.TemporaryDirectory(dir=self._folder) as folder:
-            with Staging(Path(folder), most=None) as staging:
+            with Staging(Path(folder), whole=True) as staging:
                 for key, batches in assembly.rows(part, portion):
                     staging.add(key, batches)
                 if not staging.files:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tidemill_runner import svg
+from tidemill.pages import svg
 
 MAX_CLASSES = 20
 MAX_DOTS = 1500

@@ -5,10 +5,11 @@ from html import escape
 
 import numpy as np
 
+from tidemill.pages import page
 from tidemill.pages.interval import interval
 from tidemill.stats.classification import Classified
 from tidemill.stats.estimate import Estimate
-from tidemill_runner import charts, page
+from tidemill_runner import charts
 from tidemill_runner.judgement import learned, sections
 from tidemill_runner.package import Artifact, Trained, environment
 from tidemill_runner.search import searched

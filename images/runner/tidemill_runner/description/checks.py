@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tidemill_runner import page, svg
+from tidemill.pages import page, svg
 from tidemill_runner.description import columns
 
 MAX_CHECKS = 500

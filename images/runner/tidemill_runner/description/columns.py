@@ -3,7 +3,7 @@
 from collections import Counter
 from html import escape
 
-from tidemill_runner import svg
+from tidemill.pages import svg
 from tidemill_runner.description import plot
 from tidemill_runner.profile.column import ColumnProfile, Value
 from tidemill_runner.profile.document import Profile

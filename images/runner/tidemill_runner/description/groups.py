@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from tidemill_runner import page, svg
+from tidemill.pages import page, svg
 from tidemill_runner.description import columns
 from tidemill_runner.profile.cells import MAX_GROUPS, MAX_LABELS, Cells
 from tidemill_runner.profile.groups import MIN_ROWS, Group, Share, representation

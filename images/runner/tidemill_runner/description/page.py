@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from tidemill_runner import page, svg
+from tidemill.pages import page, svg
 from tidemill_runner.description import checks, columns, groups
 from tidemill_runner.profile import associations
 from tidemill_runner.profile.compare import Change, compare

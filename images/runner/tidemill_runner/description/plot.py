@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tidemill_runner import svg
+from tidemill.pages import svg
 from tidemill_runner.profile.column import ColumnProfile
 from tidemill_runner.profile.histogram import Floats, Histogram
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tidemill_runner import svg
+from tidemill.pages import svg
 from tidemill_runner.judgement import baselines, fairness
 from tidemill_runner.judgement.baselines import Against
 from tidemill_runner.judgement.judge import Judged

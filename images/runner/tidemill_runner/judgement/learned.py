@@ -2,7 +2,7 @@
 
 from html import escape
 
-from tidemill_runner import page
+from tidemill.pages import page
 from tidemill_runner.judgement.findings import number
 from tidemill_runner.judgement.judge import Judged
 from tidemill_runner.judgement.plots import Frame, scale

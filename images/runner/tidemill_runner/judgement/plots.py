@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tidemill_runner import svg
+from tidemill.pages import svg
 from tidemill_runner.judgement.findings import number
 
 _LEFT, _TOP, _FOOT = 52, 24, 40

@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from html import escape
 
+from tidemill.pages import page, svg
 from tidemill.pages.interval import interval
 from tidemill.stats import catalog
 from tidemill.stats.calibration import Calibration
 from tidemill.stats.curves import Curves
 from tidemill.stats.estimate import Estimate
 from tidemill.stats.residuals import Residuals
-from tidemill_runner import page, svg
 from tidemill_runner.judgement import explain, fairness, slices
 from tidemill_runner.judgement.baselines import Against
 from tidemill_runner.judgement.explain import Dependence, Explained

@@ -14,12 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from tidemill.pages import svg
 from tidemill.stats import catalog
 from tidemill.stats.drawn import Drawn
 from tidemill.stats.estimate import CONFIDENCE, Estimate
 from tidemill.stats.resampling import Draws
 from tidemill.stats.weighted import subset
-from tidemill_runner import svg
 from tidemill_runner.judgement.asked import Slice
 from tidemill_runner.judgement.scene import Scene, codes_of
 from tidemill_runner.schema import ColumnType

@@ -4,7 +4,7 @@ import json
 import math
 from html import escape
 
-from tidemill_runner import page, svg
+from tidemill.pages import page, svg
 from tidemill_runner.judgement.findings import number
 from tidemill_runner.judgement.plots import Frame, scale
 from tidemill_runner.judgement.sections import figure

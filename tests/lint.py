@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 
 
+BENCHES = [str(one) for one in sorted((ROOT / "tests" / "bench").glob("*.py"))]
 SUITE = ("run", "environment", "lint", "measure")
 
 
@@ -39,6 +40,10 @@ CHECKS = (
     Check("house", [sys.executable, "tests/house/check.py"]),
     Check("generated files", [sys.executable, "-m", "tidemill.api.crdgen", "--check"]),
     types("images", "images", "images/build.py", "images/lock.py", "images/with_cluster.py"),
+    Check(
+        "types of the benches",
+        [str(BIN / "mypy"), "--strict", "--cache-dir=.mypy_cache/benches", *BENCHES],
+    ),
     types("the suite", "tests", *(f"tests/{name}.py" for name in SUITE)),
     types("the demo", "demo", "demo/run.py"),
     types("the house", "tests/house", "tests/house/check.py"),

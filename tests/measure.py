@@ -13,9 +13,18 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "build" / "bench"
 
 
-def measurements() -> list[str]:
+OF_THE_CLUSTER = ("from tests.bench.place import", "from tests.e2e")
+
+
+def measurements() -> dict[str, bool]:
+    """The names of all, each with whether it is of the installed cluster."""
     files = sorted((ROOT / "tests" / "bench").glob("*.py"))
-    return [path.stem for path in files if '__name__ == "__main__"' in path.read_text()]
+    texts = {path.stem: path.read_text() for path in files}
+    return {
+        name: any(line in text for line in OF_THE_CLUSTER)
+        for name, text in texts.items()
+        if '__name__ == "__main__"' in text
+    }
 
 
 def main() -> int:
@@ -25,8 +34,12 @@ def main() -> int:
     parser.add_argument(
         "--quick", action="store_true", help="small ones: to see that they still work"
     )
+    parser.add_argument(
+        "--cluster", action=argparse.BooleanOptionalAction, help="of all only those that need it"
+    )
     options = parser.parse_args()
-    names = options.names or every
+    wanted = [one for one, of in every.items() if options.cluster in (None, of)]
+    names = options.names or wanted
     quick = ["--quick"] if options.quick else []
     RESULTS.mkdir(parents=True, exist_ok=True)
     failed = []

@@ -68,8 +68,10 @@ def main() -> int:
         total += counts.of_stage(report, ran=one.ran, succeeded=one.succeeded)
     say(f"\n{table(outcomes)}\n\nlogs: {LOGS}")
     for one in outcomes:
-        for failure in counts.failures(one.stage.report) if one.stage.counts and one.ran else ():
-            say(f"failed: {one.stage.name}: {failure}")
+        if one.ran and not one.succeeded:
+            failed = counts.failures(one.stage.report) if one.stage.counts else []
+            for failure in failed or counts.last_words(one.stage.log):
+                say(f"failed: {one.stage.name}: {failure}")
     say(str(total))
     return 0 if all(one.succeeded for one in outcomes) else 1
 

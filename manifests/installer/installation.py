@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from . import definitions, images, rights, store
+from . import definitions, images, network, rights, store
 from .failure import InstallError
 from .kubectl import Kubectl
 from .options import ROOT, Options
@@ -32,6 +32,7 @@ class Installation:
             self.kubectl.apply_folder(self.renderer.foundation(self.place))
             self._apply_store()
             self._apply_operator()
+        self._apply_network()
         if self.options.minio:
             self._wait_for_minio()
         with step("operator: running", about=15):
@@ -44,7 +45,7 @@ class Installation:
         return f"--timeout={self.options.timeout}s"
 
     def _check_namespaces(self) -> None:
-        for namespace in self.options.namespaces:
+        for namespace in (*self.options.namespaces, *(self.options.closed or ())):
             if self.kubectl.get("namespace", namespace) is None:
                 raise InstallError(
                     f"there is no namespace {namespace}: `kubectl create namespace {namespace}`"
@@ -62,6 +63,17 @@ class Installation:
         namespaces = self.options.namespaces
         self.kubectl.apply_folder(self.renderer.operator(self.place, namespaces, version))
         rights.withdraw_others(self.kubectl, namespaces)
+
+    def _apply_network(self) -> None:
+        closed = self.options.closed
+        if closed is None:
+            return
+        with step("network policies: applied", about=3):
+            patches = network.patches(self.kubectl, self.place, in_cluster=self.options.minio)
+            folders = [self.renderer.network(name, patches) for name in closed]
+            for folder in (*folders, *([self.renderer.network("", [])] if closed else [])):
+                self.kubectl.apply_folder(folder)
+            network.withdraw_others(self.kubectl, closed)
 
     def _wait_for_minio(self) -> None:
         with step("MinIO: running", about=15):

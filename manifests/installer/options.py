@@ -20,6 +20,7 @@ class Options:
     minio: bool
     place: Place | None
     namespaces: tuple[str, ...]
+    closed: tuple[str, ...] | None
     uninstall: bool
     purge: bool
     timeout: int
@@ -38,11 +39,23 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         images=given.images,
         minio=given.minio,
         place=_place(given),
-        namespaces=tuple(n.strip() for n in given.namespaces.split(",") if n.strip()),
+        namespaces=_names(given.namespaces),
+        closed=_closed(given.network_policies),
         uninstall=given.uninstall,
         purge=given.purge,
         timeout=given.timeout,
     )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _closed(text: str | None) -> tuple[str, ...] | None:
+    """Give the namespaces with network policies; None where nothing was said."""
+    if text is None:
+        return None
+    return () if text == "none" else _names(text)
 
 
 def _kubectl(given: argparse.Namespace) -> Kubectl:
@@ -72,6 +85,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--images", type=Path, default=ROOT / "build/images.json", metavar="FILE")
     parser.add_argument("--namespaces", default="", metavar="A,B", help="default: all of them")
+    parser.add_argument(
+        "--network-policies",
+        metavar="A,B",
+        help="limit what Tidemill's pods of these namespaces reach, and who reaches its own; "
+        "`none` lifts it; default: as it is",
+    )
     parser.add_argument("--timeout", type=int, default=300, metavar="SECONDS", help="of each wait")
     cluster = parser.add_argument_group("cluster")
     cluster.add_argument("--kubectl", default="kubectl", metavar="PROGRAM")

@@ -1,6 +1,6 @@
 """The removal: the operator and its rights always; objects, definitions and data only on demand."""
 
-from . import rights
+from . import network, rights
 from .kubectl import Kubectl
 from .options import ROOT
 from .progress import say, step
@@ -20,6 +20,7 @@ def remove(kubectl: Kubectl, *, purge: bool) -> None:
         kubectl.delete("lease/tidemill-operator", "-n", NAMESPACE)
         kubectl.delete(rights.NAMESPACE_KINDS, "-A", "-l", rights.SELECTOR)
         kubectl.delete(rights.CLUSTER_KINDS, "-l", PART)
+        network.withdraw_others(kubectl, ())
     if purge:
         with step(f"namespace {NAMESPACE}: removed", about=20):
             kubectl.delete("namespace", NAMESPACE)

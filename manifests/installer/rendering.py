@@ -49,6 +49,14 @@ class Renderer:
         body = {"namespace": namespace}
         return self._write(f"role-{namespace}", ["overlays/namespaces/role"], [], body=body)
 
+    def network(self, namespace: str, patches: list[Body]) -> Path:
+        """Write the network policies of one namespace, or with an empty name of our own."""
+        if not namespace:
+            return self._write("network", ["network/system"], patches)
+        body = {"namespace": namespace}
+        folder = ["network/namespace"]
+        return self._write(f"network-{namespace}", folder, patches, body=body)
+
     def _deployment_patch(self, namespaces: tuple[str, ...], store_version: str) -> Body:
         environment = {
             "TIDEMILL_RUNNER_IMAGE": str(self.images["runner"]),

@@ -115,6 +115,8 @@ class Operator:
 
         async def watch(started: asyncio.Event, stop: asyncio.Event) -> None:
             await _wait_until_served(client)
+            for key in kinds.first:
+                context.queue.add(key)
             await watches.run(started, stop)
 
         return Parts(

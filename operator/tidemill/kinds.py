@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from tidemill.children.platform import Platform
+from tidemill.data_api.models import ModelRoutes
 from tidemill.data_api.readers import Readers
 from tidemill.data_api.routes import DataRoutes
 from tidemill.data_api.runs import RunRoutes
@@ -19,18 +20,22 @@ from tidemill.dataset.shelves import Shelves
 from tidemill.deployment.packages import Packages
 from tidemill.deployment.reconcile import ModelDeploymentReconciler
 from tidemill.engine.context import Context
+from tidemill.engine.key import Key
 from tidemill.engine.resync import ListKeys
 from tidemill.engine.worker import Limits, Reconcile
 from tidemill.jobs.launcher import Launcher
 from tidemill.jobs.progress import ProgressBoard, Tokens
+from tidemill.policy.permit import KIND as POLICY
+from tidemill.policy.permit import policy_key
+from tidemill.policy.watch import PolicyMetrics, PolicyWatch
 from tidemill.settings import Settings
 from tidemill.store.config import StoreConfig
 from tidemill.store.objects import ObjectStore
 from tidemill.training.reconcile import TrainingRunReconciler
 
 # One look at a large store takes longer than a reconcile may, and one at a time is enough.
-LIMITS = {RETENTION: Limits(workers=1, seconds=480.0)}
-NAMES = ("Dataset", "TrainingRun", "ModelDeployment", RETENTION)
+LIMITS = {RETENTION: Limits(workers=1, seconds=480.0), POLICY: Limits(workers=1, seconds=60.0)}
+NAMES = ("Dataset", "TrainingRun", "ModelDeployment", RETENTION, POLICY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,7 @@ class Kinds:
     routes: Sequence[web.RouteDef] = ()
     data_routes: Sequence[web.RouteDef] = ()  # on a port of their own
     sources: Sequence[ListKeys] = ()  # of keys that no watch tells
+    first: Sequence[Key] = ()  # looked at as soon as this process leads
     limits: Mapping[str, Limits] = field(default_factory=dict)  # where others than the usual hold
 
 
@@ -61,11 +67,19 @@ def assemble(context: Context) -> Kinds:
             context, platform, Packages(platform.store)
         ).reconcile,
         RETENTION: housekeeping.reconcile,
+        POLICY: PolicyWatch(context, PolicyMetrics(context.registry)).reconcile,
     }
     readers = Readers(context.client)
     data = DataRoutes(platform.store, readers, context.settings.namespace)
-    readable = [*data.routes(), *RunRoutes(data).routes()]
-    return Kinds(reconcilers, board.routes(), readable, (housekeeping.namespaces,), LIMITS)
+    readable = [*data.routes(), *RunRoutes(data).routes(), *ModelRoutes(data).routes()]
+    return Kinds(
+        reconcilers,
+        board.routes(),
+        readable,
+        sources=(housekeeping.namespaces,),
+        first=(policy_key(context),),
+        limits=LIMITS,
+    )
 
 
 def _platform(settings: Settings) -> Platform:

@@ -38,7 +38,9 @@ def drawn(parameter: dict[str, Any]) -> dict[str, Any]:
     return {"search": {"method": "Random", "trials": 3, "space": {"model__c": parameter}}}
 
 
-TRIALS = "trials says how many Random and TPE draw, which need it; Grid tries all there are"
+TRIALS = (
+    "trials says how many Random, TPE and Halving draw, which need it; Grid tries all there are"
+)
 RANGE = "a range has low, high and type: set all three, or list values"
 NAMES = (
     "space names parameters as scikit-learn does: the step's name, two underscores, the "

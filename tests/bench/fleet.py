@@ -93,6 +93,7 @@ class Fleet:
             *("get", "jobs", "--watch", "-o", f"jsonpath={JOB_LINE}"),
             stdout=asyncio.subprocess.PIPE,
         )
+        assert watch.stdout is not None  # it is a pipe
         work = asyncio.create_task(self._results(watch.stdout))
         try:
             yield
@@ -102,10 +103,10 @@ class Fleet:
             await watch.wait()
             await work
 
-    async def _results(self, lines: asyncio.StreamReader | None) -> None:
+    async def _results(self, lines: asyncio.StreamReader) -> None:
         seen: set[str] = set()
         async with asyncio.TaskGroup() as group:
-            async for line in lines or ():
+            async for line in lines:
                 job, uid, run = line.decode().split()
                 if job not in seen:
                     seen.add(job)

@@ -22,7 +22,6 @@ from tests.bench import table
 from tidemill.stats import catalog
 from tidemill_runner.columns import Roles
 from tidemill_runner.evaluate import ask, evaluate
-from tidemill_runner.inputs import Split, Step, Training
 from tidemill_runner.judgement import (
     baselines,
     explain,
@@ -38,6 +37,7 @@ from tidemill_runner.judgement.scene import Scene
 from tidemill_runner.matrix import Data
 from tidemill_runner.schema import Column, ColumnType
 from tidemill_runner.split import divide
+from tidemill_runner.train_input import Split, Step, Training
 
 FEATURES = 10
 ROUNDS = 3

@@ -89,8 +89,8 @@ def main() -> int:
         writer.join()
         figures: table.Figures = {OURS: ours(path, rows)}
         python = environment() if rows > QUICK_ROWS else None
-        for name in PEERS if python else ():
-            figures[name] = other(python, name, path, rows)
+        if python is not None:
+            figures |= {name: other(python, name, path, rows) for name in PEERS}
     table.show(f"{rows:,} rows of 13 columns, six checks", figures)
     table.write(options.json, {"machine": machine, "rows": rows, **figures})
     return 0

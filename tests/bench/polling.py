@@ -71,7 +71,7 @@ async def poll(config: StoreConfig) -> Listing:
     context = cast("Context", SimpleNamespace(client=SimpleNamespace(get=get)))
     platform = cast("Platform", SimpleNamespace(store_config=config))
     key = Key("Dataset", "power", "power")
-    found = await list_source(context, platform, key, SPEC, DatasetStatus())
+    found = await list_source(context, platform, key, SPEC, DatasetStatus(conditions=[]))
     if not isinstance(found, Listing):
         raise SystemExit(f"the source cannot be listed: {found.message}")
     return found
@@ -88,7 +88,8 @@ async def stalls(longest: list[float]) -> None:
 async def measured(config: StoreConfig, count: int) -> table.Figures:
     await fill(config, count)
     first = await poll(config)
-    took, processor, pauses = [], time.process_time(), []
+    took, processor = [], time.process_time()
+    pauses: list[float] = []
     watching = asyncio.create_task(stalls(pauses))
     for _ in range(ROUNDS):
         began = time.perf_counter()

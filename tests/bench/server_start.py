@@ -64,7 +64,7 @@ def start(bucket: Bucket, digest: str, row: list[float]) -> dict[str, float]:
             first = time.perf_counter() - began
             server.wait_for_log("ready")
             pid = server.process.pid
-            found = {"first_200": first, "listening": listening, "cpu": _cpu(pid), **_memory(pid)}
+            found = {"first_200": first, "listening": listening, "cpu": _cpu(pid), **memory(pid)}
             for line in server.lines:
                 if line["message"] == "imported":
                     found["imports"] = line["seconds"]
@@ -86,7 +86,8 @@ def _answers(server: Server, row: list[float]) -> bool:
     return response.status == 200
 
 
-def _memory(pid: int) -> dict[str, float]:
+def memory(pid: int) -> dict[str, float]:
+    """Memory of a process in MiB."""
     text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
     sizes = _MEMORY.findall(text)
     return {f"{name.lower()}_mib": round(int(kib) / 1024, 1) for name, kib in sizes}

@@ -25,6 +25,7 @@ PACKAGES = (
     "postgresql",  # what source.sql reads from, in the tests
     "python3-venv",
     "redis-server",  # the online store of features, in the tests
+    "wrk",  # asks model servers, in the measurements
 )
 # Packages that start a server of their own; the tests' are others.
 SERVICES = ("docker-registry", "postgresql", "redis-server")

@@ -1,4 +1,4 @@
-"""An ingest in several pods, each a process of its own: what it says is heard, it may be killed."""
+"""A verb in several pods, each a process of its own: what it says is heard, it may be killed."""
 
 import json
 import os
@@ -60,7 +60,7 @@ class Pod:
 
 @dataclass
 class Pods:
-    """One ingest in several pods."""
+    """One ingest, or one training, in several pods."""
 
     bench: Workbench
     document: dict[str, Any]
@@ -93,7 +93,7 @@ class Pods:
             "TIDEMILL_POD_IP": POD,
         }
         process = subprocess.Popen(
-            [*within, sys.executable, "-m", "tidemill_runner", "ingest"],
+            [*within, sys.executable, "-m", "tidemill_runner", self.document["verb"]],
             env=environ,
             stderr=subprocess.PIPE,
             text=True,

@@ -78,12 +78,15 @@ class Proxy:
 @contextmanager
 def proxy(config: StoreConfig) -> Iterator[Proxy]:
     """One that ends with the context; a rule may be set at any time."""
-    kind = type("Handler", (_Handler,), {"store": config.host})
-    with _Threads(("127.0.0.1", 0), kind) as server:
-        kind.proxy = Proxy(int(server.server_address[1]))
+
+    class Handler(_Handler):
+        store = config.host
+
+    with _Threads(("127.0.0.1", 0), Handler) as server:
+        Handler.proxy = Proxy(int(server.server_address[1]))
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         try:
-            yield kind.proxy
+            yield Handler.proxy
         finally:
             server.shutdown()
 

@@ -66,21 +66,21 @@ class RedisServer:
             self._process.wait(READY_SECONDS)
             self._process = None
 
-    def client(self) -> "redis.Redis[str]":
+    def client(self) -> redis.Redis:
         """The administrator's."""
-        tls = {"ssl": True, "ssl_ca_certs": str(self.folder / "server.crt")}
         return redis.Redis(
             host=self.host,
             port=self.port,
             password=ADMIN_PASSWORD,
             decode_responses=True,
-            **(tls if self.encrypted else {}),
+            ssl=self.encrypted,
+            ssl_ca_certs=str(self.folder / "server.crt") if self.encrypted else None,
         )
 
     def texts(self, prefix: str = "tidemill:") -> dict[str, str]:
         """All that lies under the prefix."""
         client = self.client()
-        return {name: client.get(name) for name in client.keys(f"{prefix}*")}
+        return {str(name): str(client.get(name)) for name in client.keys(f"{prefix}*")}
 
     def _wait(self) -> None:
         end = time.monotonic() + READY_SECONDS

@@ -77,6 +77,7 @@ class S3Server:
         raise NotImplementedError
 
     def start(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 with_parent(str(binary(self.program)), *self.command()),

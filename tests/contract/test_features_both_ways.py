@@ -26,7 +26,7 @@ from tests.contract.online_table import TABLE, OnlineTable
 from tests.contract.redis_server import ADMIN_PASSWORD, RedisServer
 
 from tidemill.store import online
-from tidemill_runner import feature_join, inputs, matrix
+from tidemill_runner import feature_join, inputs, matrix, train_input
 from tidemill_runner.feature_join import Clock, Features
 from tidemill_runner.inference import ARROW
 from tidemill_runner.joined import Chosen
@@ -94,7 +94,7 @@ class Case:
     @property
     def chosen(self) -> Chosen:
         """As a run has it."""
-        table = inputs.FeatureTable(
+        table = train_input.FeatureTable(
             dataset=inputs.DatasetVersion(DATASET, "sha256:" + "0" * 64, "", ""),
             key=tuple(column.name for column in self.key),
             timestamp="ts",
@@ -255,7 +255,8 @@ async def test_both_ways_give_the_same_features(
     table = OnlineTable(tmp_path, redis, entity)
     await asyncio.to_thread(lambda: table.fill(table.parquet(case.table), online.microseconds(NOW)))
     inputs_sent = orjson.loads(orjson.dumps(request(case)))
-    found, told = await lookup(case, redis, tmp_path).rows(inputs_sent)
+    asked = lookup(case, redis, tmp_path)
+    found, told = await asked.rows(asked.reader.read(inputs_sent))
     wanted = offline(case)
     assert found.dtype == wanted.dtype
     assert bits(found) == bits(wanted)

@@ -11,7 +11,7 @@ from tidemill.children.platform import Platform
 from tidemill.store import digests, errors, layout
 from tidemill.store.credentials import assume_role, train_policy
 from tidemill.store.objects import ObjectStore
-from tidemill.store.package import FORMAT, MANIFEST, REQUIRED_FILES
+from tidemill.store.package import FORMAT, MANIFEST, MODEL, REQUIRED_FILES
 from tidemill.training.cache import Cache
 
 NS = "cached"
@@ -19,7 +19,7 @@ VERSION = "sha256:" + "1" * 64
 KEY = "ab" * 32
 RUN = {"name": "first", "uid": "0a1b2c3d-0000-4000-8000-000000000001"}
 OUTPUT, OWN = f"runs/{NS}/u1/job/", f"runs/{NS}/u2/job/"
-FILES = dict.fromkeys(REQUIRED_FILES, b"x")
+FILES = dict.fromkeys((MODEL, *REQUIRED_FILES), b"x")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 

@@ -96,7 +96,13 @@ class Workbench:
         }
 
     def train(self, ingested: dict[str, Any], spec: dict[str, Any], **changes: Any) -> Outcome:
-        document = {
+        return self.run("train", self.to_train(ingested, spec, **changes))
+
+    def to_train(
+        self, ingested: dict[str, Any], spec: dict[str, Any], **changes: Any
+    ) -> dict[str, Any]:
+        """The input document of a training."""
+        return {
             **self._common("train"),
             "dataset": {
                 "name": self.name,
@@ -109,7 +115,6 @@ class Workbench:
             "image": "registry.example/runner@sha256:0",
             **changes,
         }
-        return self.run("train", document)
 
     def run(self, verb: str, document: dict[str, Any]) -> Outcome:
         paths = self.mount(document)

@@ -15,7 +15,7 @@ from tests.e2e.journey import JOB_NAME, SLOW, is_fitting
 from tests.e2e.marks import LABELS, is_marked
 from tests.e2e.node_gate import node_gate
 from tests.e2e.raw_store import RawStore
-from tests.e2e.test_path import rows
+from tests.e2e.test_path import BUCKET, rows
 from tests.e2e.world import World, condition, eventually, settled, summary
 
 KINDS = ("Dataset", "TrainingRun")
@@ -175,3 +175,21 @@ def test_a_run_whose_pod_is_deleted_while_it_trains_ends_all_the_same(ward: Ward
     assert ended["status"]["job"] == name
     job = world.read("job", name)
     assert (job["status"]["succeeded"], job["status"].get("failed", 0)) in {(1, 0), (1, 1)}
+
+
+def test_a_run_that_is_deleted_while_it_trains_leaves_nothing(ward: Ward, raw: RawStore) -> None:
+    world = ward.world
+    # A cached result would end it before it began.
+    world.apply("TrainingRun", "dropped", specs.training_run("data", estimator=SLOW, seed=11))
+    run = world.wait("TrainingRun", "dropped", is_fitting)
+    name, uid = run["status"]["job"], run["metadata"]["uid"]
+    assert world.list("pods", "-l", f"{JOB_NAME}={name}")
+    world.delete("TrainingRun", "dropped")
+
+    def nothing_left() -> bool:
+        label = f"tidemill.dev/owner-uid={uid}"
+        left = [world.list(kind, "-l", label) for kind in ("jobs", "pods", "secrets")]
+        return not any(left)
+
+    eventually(nothing_left, MENDED_SECONDS)
+    assert raw.keys(f"models/{world.namespace}/dropped/", bucket=BUCKET) == []

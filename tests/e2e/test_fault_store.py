@@ -1,17 +1,20 @@
-"""The store goes away while data is read, while a model is uploaded, while a server loads.
+"""The store goes away while data is read, while models are uploaded, while a server loads.
 
-One outage meets all three: each phase is held at its moment until the others are at theirs.
+One of the runs that upload is suspended meanwhile, and resumed when all is over. One outage meets
+all: each phase is held at its moment until the others are at theirs.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import pytest
-from tests.apiserver.kubectl import Body, Kubectl
+from tests.apiserver.kubectl import Kubectl
 from tests.e2e import journey, specs
 from tests.e2e.frozen import frozen
 from tests.e2e.node_gate import node_gate
+from tests.e2e.pods import is_of, log_of, pod_of, pods_of
 from tests.e2e.prediction import infer
 from tests.e2e.raw_store import SYSTEM, RawStore
 from tests.e2e.test_path import BUCKET, rows
@@ -19,6 +22,7 @@ from tests.e2e.traffic import Tally, steady_requests
 from tests.e2e.world import World, condition, eventually, settled
 
 pytestmark = pytest.mark.disruptive
+POD_PATIENCE = 60.0  # of the runner with its store; see storage.PATIENCE
 FILES = 2000  # as many as take longer to read than it takes to see that some have been
 UPLOADING = 92  # percent, as the runner reports it
 # As long as it takes to see in the log that it is under way.
@@ -33,6 +37,12 @@ class Outage:
     copied: int  # objects that the ingest had copied until then
     logs: dict[str, str]
     tally: Tally
+    seconds: float
+
+    def assert_one_pod(self, name: str) -> None:
+        """A pod bears an outage that is shorter than its patience; after that another follows."""
+        pods = journey.started_pods(self.world)[name]
+        assert pods == 1 or (self.seconds > POD_PATIENCE and pods == 2)
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +58,12 @@ def outage(common: World, raw: RawStore, kubectl: Kubectl) -> Iterator[Outage]:
                 with ExitStack() as still:
                     copied = begin(world, raw, still)
                     take_away()
+                    began = time.monotonic()
                 gate.open()
-                logs = {name: held(world, name) for name in ("many", "uploading", "loading")}
-            yield Outage(world, copied, logs, tally)
+                names = ("many", "uploading", "paused", "loading")
+                logs = {name: held(world, name) for name in names}
+                suspend(world, "paused")
+            yield Outage(world, copied, logs, tally, time.monotonic() - began)
 
 
 def prepare(world: World, raw: RawStore) -> None:
@@ -66,14 +79,24 @@ def prepare(world: World, raw: RawStore) -> None:
 
 def begin(world: World, raw: RawStore, still: ExitStack) -> int:
     """Hold a fit and then an ingest where they are in the middle; tell how far the latter."""
-    world.apply("TrainingRun", "uploading", specs.training_run("data", estimator=VERY_SLOW))
-    eventually(lambda: "fitting" in log_of(world, "uploading"))
-    still.enter_context(frozen(pod_of(world, "uploading")))
+    for seed, name in enumerate(("uploading", "paused")):
+        spec = specs.training_run("data", estimator=VERY_SLOW, seed=seed)
+        world.apply("TrainingRun", name, spec)
+        eventually(lambda run=name: "fitting" in log_of(world, run))
+        still.enter_context(frozen(pod_of(world, name)))
     done = len(copies(world, raw))
     world.apply("Dataset", "many", specs.dataset(f"{world.namespace}/many/"))
     eventually(lambda: len(copies(world, raw)) > done + 5)
     still.enter_context(frozen(pod_of(world, "many")))
     return len(copies(world, raw)) - done
+
+
+def suspend(world: World, name: str) -> None:
+    """Stop a run, and see that it has stopped."""
+    world.patch("TrainingRun", name, {"spec": {"suspend": True}})
+    world.wait_reason("TrainingRun", name, "Suspended")
+    eventually(lambda: not [job for job in world.list("jobs") if is_of(job, name)])
+    eventually(lambda: not [pod for pod in world.list("pods") if is_of(pod, name)])
 
 
 def copies(world: World, raw: RawStore) -> list[str]:
@@ -105,34 +128,14 @@ def held(world: World, name: str) -> str:
     if name == "loading":
         eventually(lambda: "waiting for the store" in log_of(world, name))
         assert not pods_of(world, name, "Succeeded")
-    elif name == "uploading":
+    elif name in ("uploading", "paused"):
         world.wait("TrainingRun", name, lambda b: b["status"]["progress"]["percent"] >= UPLOADING)
     else:
         world.wait_reason("Dataset", name, "StoreUnavailable")
     for job in world.list("jobs"):
-        if job["metadata"]["name"].startswith(("many-", "uploading-")):
+        if job["metadata"]["name"].startswith(("many-", "uploading-", "paused-")):
             assert not job["status"].get("conditions"), "it has ended without the store"
     return log_of(world, name)
-
-
-def log_of(world: World, name: str) -> str:
-    """Read the logs of the pods of an object; empty when none has started."""
-    found = pods_of(world, name, "Running")
-    flags = ("-n", world.namespace, "--all-containers")
-    return "".join(world.kubectl("logs", pod, *flags) for pod in found)
-
-
-def pod_of(world: World, name: str) -> Body:
-    (pod,) = pods_of(world, name, "Running")
-    return world.read("pod", pod)
-
-
-def pods_of(world: World, name: str, phase: str) -> list[str]:
-    names = [
-        pod["metadata"]["name"]
-        for pod in world.list("pods", f"--field-selector=status.phase={phase}")
-    ]
-    return [pod for pod in names if pod.startswith(f"{name}-")]
 
 
 def test_the_store_goes_while_data_is_read(outage: Outage) -> None:
@@ -140,14 +143,25 @@ def test_the_store_goes_while_data_is_read(outage: Outage) -> None:
     status = outage.world.wait_ready("Dataset", "many")["status"]
     assert (status["objects"], status["rows"]) == (FILES, FILES * 20)
     assert status["ingest"]["attempts"] == 1
-    assert journey.started_pods(outage.world)["many"] == 1
+    outage.assert_one_pod("many")
 
 
 def test_the_store_goes_while_a_model_is_uploaded(outage: Outage, raw: RawStore) -> None:
     status = outage.world.wait_ready("TrainingRun", "uploading")["status"]
     package = status["artifact"]["uri"].removeprefix(f"s3://{BUCKET}/")
     assert f"{package}manifest.json" in raw.keys(package, bucket=BUCKET)
-    assert journey.started_pods(outage.world)["uploading"] == 1
+    outage.assert_one_pod("uploading")
+
+
+def test_a_run_is_suspended_while_its_model_is_uploaded(outage: Outage, raw: RawStore) -> None:
+    world = outage.world
+    package = f"models/{world.namespace}/paused/"
+    assert not any(key.endswith("manifest.json") for key in raw.keys(package, bucket=BUCKET))
+    assert world.read("TrainingRun", "paused")["status"]["applied"]
+    world.patch("TrainingRun", "paused", {"spec": {"suspend": False}})
+    status = world.wait_ready("TrainingRun", "paused")["status"]
+    whole = status["artifact"]["uri"].removeprefix(f"s3://{BUCKET}/")
+    assert f"{whole}manifest.json" in raw.keys(package, bucket=BUCKET)
 
 
 def test_the_store_goes_while_a_server_loads(outage: Outage) -> None:

@@ -25,6 +25,7 @@ def test_the_sample_is_judged_and_its_condition_says_what_is_bad(
     assert "; worse than LastValue (accuracy 0.74 against 0.943); " in summary(run)["message"]
     page = raw.get(_key(run["status"]["report"]), bucket=BUCKET).decode()
     assert "Worse than LastValue: accuracy 0.74 against 0.943" in page
+    assert "What features contribute" in page
     package = _key(run["status"]["artifact"]["uri"])
     card = json.loads(raw.get(f"{package}card.json", bucket=BUCKET))
     assert card["data"]["rowsHeldOut"] == 192

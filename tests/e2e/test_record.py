@@ -123,3 +123,6 @@ def test_its_user_watches_and_reads_it(records: World, tmp_path: Path) -> None:
     found = json.loads(asked("compare", "first", "other", "-o", "json").out)
     assert found["sameRows"] is False
     assert {one["name"] for one in found["parameters"] if not one["same"]} >= {"seed"}
+    beside = tmp_path / "beside.html"
+    assert asked("compare", "first", "other", "--html", str(beside)).code == 0
+    assert "accuracy" in beside.read_text()

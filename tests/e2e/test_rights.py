@@ -9,18 +9,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.apiserver.kubectl import Kubectl
+from tests.apiserver.kubectl import Body, Kubectl
 from tests.e2e import rights, specs
 from tests.e2e.plugin import plugin
 from tests.e2e.raw_store import SYSTEM, RawStore
 from tests.e2e.test_path import rows
 from tests.e2e.world import World, eventually
 
-ROLES = {
-    ("clusterrole", None): "tidemill-operator",
-    ("role", SYSTEM): "tidemill-operator-lease",
-    ("clusterrole", ""): "tidemill-operator-token-review",
-}
+ROLES = (
+    ("clusterrole", None, "tidemill-operator"),
+    ("role", SYSTEM, "tidemill-operator-lease"),
+    ("role", SYSTEM, "tidemill-operator-policy"),
+    ("clusterrole", None, "tidemill-operator-token-review"),
+)
 OWNER = "tidemill.dev/owner-uid"
 
 
@@ -34,7 +35,7 @@ def audit_log(kubectl: Kubectl) -> Path:
 
 def granted(kubectl: Kubectl) -> set[rights.Grant]:
     found: set[rights.Grant] = set()
-    for (kind, namespace), name in ROLES.items():
+    for kind, namespace, name in ROLES:
         where = ("-n", namespace) if namespace else ()
         found |= rights.grants(kubectl.get(kind, name, *where))
     return found
@@ -48,13 +49,25 @@ def lead_a_small_life(world: World, raw: RawStore) -> None:
     world.apply("TrainingRun", "two", specs.training_run("life", seed=2))
     big = specs.training_run("life", template={"resources": {"limits": {"memory": "24Mi"}}})
     world.apply("TrainingRun", "big", big)
+    # Kueue is asked why it waits, whether there is one or not.
+    world.apply("TrainingRun", "queued", specs.training_run("life", queueName="nowhere"))
     world.apply("ModelDeployment", "web", specs.model_deployment("one"))
+    # A Service of pods that train together goes when the run is suspended, whatever they wait for.
+    code = {"script": {"configMap": {"name": "absent", "key": "train.py"}, "parallelism": 2}}
+    together = specs.training_run("life", estimator=code)
+    world.apply("TrainingRun", "together", together)
     # Whoever reads data shows a token, which the operator has reviewed.
     assert plugin(world, world.kubectl.kubeconfig, "history", "life").code == 0
     world.wait_reason("Dataset", "away", "SourceMissing")
     world.wait_ready("ModelDeployment", "web")
+    stamped_run_goes(world)
     # What the pod could not say itself is read from its log.
     world.wait("TrainingRun", "big", lambda b: b.get("status", {}).get("completedAt"))
+    world.wait_reason("TrainingRun", "queued", "Queued")
+    eventually(lambda: headless(world), 60)
+    world.patch("TrainingRun", "together", {"spec": {"suspend": True}})
+    world.wait_reason("TrainingRun", "together", "Suspended")
+    assert not headless(world)
     world.wait_ready("TrainingRun", "two")
     world.apply("ModelDeployment", "web", specs.model_deployment("two"))
     eventually(lambda: len(world.list("deployments")) == 1, 60)
@@ -67,6 +80,21 @@ def lead_a_small_life(world: World, raw: RawStore) -> None:
         world.apply("ModelDeployment", "web", specs.model_deployment(run))
         reason = "WaitingForRun" if run == "gone" else "Ready"
         world.wait_reason("ModelDeployment", "web", reason)
+
+
+def stamped_run_goes(world: World) -> None:
+    """Have a run that another object owns end at once, by the result of `one`, and be removed."""
+    world.kubectl("create", "configmap", "maker", "-n", world.namespace)
+    uid = world.read("configmap", "maker")["metadata"]["uid"]
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "maker", "uid": uid}
+    run = specs.training_run("life", cache="Use", ttlAfterFinished="1s")
+    world.apply("TrainingRun", "stamped", run, ownerReferences=[{**owner, "controller": True}])
+    eventually(lambda: world.get("TrainingRun", "stamped") is None, 60)
+
+
+def headless(world: World) -> list[Body]:
+    found = world.list("services", "-l", "tidemill.dev/kind=TrainingRun")
+    return [one for one in found if one["spec"]["clusterIP"] == "None"]
 
 
 def test_every_right_is_needed_and_none_is_missing(

@@ -30,7 +30,7 @@ def tells(body: Mapping[str, Any], reason: str) -> bool:
     """Tell whether the summary speaks of the present spec and carries a reason."""
     found = summary(body)
     fresh = found.get("observedGeneration") == body["metadata"]["generation"]
-    return fresh and found["reason"] == reason
+    return bool(fresh and found["reason"] == reason)
 
 
 def settled(body: Mapping[str, Any]) -> bool:

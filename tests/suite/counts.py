@@ -64,6 +64,12 @@ def failures(report: Path) -> list[str]:
     return list(found.values())
 
 
+def last_words(log: Path) -> list[str]:
+    """The last line of a stage that has no report: its programs end with what was wrong."""
+    lines = log.read_text(errors="replace").split("\n") if log.exists() else []
+    return [line.strip()[:LONGEST] for line in lines if line.strip()][-1:]
+
+
 def of_stage(report: Path | None, *, ran: bool, succeeded: bool) -> Counts:
     """The counts of one stage; a stage that failed never counts as if nothing had failed."""
     if not ran:

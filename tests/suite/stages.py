@@ -61,13 +61,11 @@ def _preparation() -> list[Stage]:
 def _without_cluster() -> list[Stage]:
     unit = _tests("unit", "-n", "2", "tests/unit", "tests/house")
     apiserver = _tests("apiserver", "tests/apiserver")
-    contract = _tests("contract", "tests/contract")
     servers = ("venv", "programs")
     return [
         Stage("lint", [VENV, "tests/lint.py"], about=60, needs=("venv",)),
         Stage("unit", unit, about=180, needs=("venv",), waits=("lint",), counts=True),
-        Stage("contract", contract, about=170, needs=servers, waits=("unit",), counts=True),
-        Stage("apiserver", apiserver, about=120, needs=servers, waits=("unit",), counts=True),
+        Stage("apiserver", apiserver, about=180, needs=servers, waits=("lint",), counts=True),
     ]
 
 
@@ -79,7 +77,7 @@ def _with_cluster() -> list[Stage]:
     side_by_side = ("-n", "4", "--dist", "loadscope", "-m", "not lifecycle and not disruptive")
     e2e = [*HERE, *_tests("e2e", "tests/e2e", *side_by_side)]
     faults = [*HERE, *_tests("faults", "tests/e2e", "-m", "disruptive")]
-    bench = [*HERE, VENV, "tests/measure.py", "--quick"]  # `make bench` has the whole
+    bench = [VENV, "tests/measure.py", "--quick"]  # `make bench` has the whole
     installed = ("install", "venv")
     return [
         Stage("cluster", up, about=45, needs=("programs",), only_local=True),
@@ -90,9 +88,18 @@ def _with_cluster() -> list[Stage]:
             e2e,
             about=600,
             needs=installed,
-            waits=("contract", "apiserver"),
+            waits=("unit", "apiserver"),
             counts=True,
             uses_cluster=True,
+        ),
+        # Beside the faults, which are mostly waiting.
+        Stage(
+            "contract",
+            _tests("contract", "tests/contract"),
+            about=400,
+            needs=("venv", "programs"),
+            waits=("unit", "e2e"),
+            counts=True,
         ),
         Stage(
             "faults",
@@ -104,15 +111,28 @@ def _with_cluster() -> list[Stage]:
             only_local=True,
             uses_cluster=True,
         ),
+        # As well: what is asked is whether they work, and how fast only of a quiet machine.
         Stage(
-            "bench", bench, about=200, needs=installed, waits=("faults", "e2e"), uses_cluster=True
+            "bench",
+            [*bench, "--no-cluster"],
+            about=250,
+            needs=("venv", "programs"),
+            waits=("e2e", "contract"),
+        ),
+        Stage(
+            "at-scale",
+            [*HERE, *bench, "--cluster"],
+            about=200,
+            needs=installed,
+            waits=("faults", "e2e", "contract", "bench"),
+            uses_cluster=True,
         ),
     ]
 
 
 def _end() -> list[Stage]:
     down = [PYTHON, "tests/cluster/down.py"]
-    waits = ("cluster", "images", "install", "e2e", "faults", "bench")
+    waits = ("cluster", "images", "install", "e2e", "faults", "at-scale")
     lifecycle = _tests("lifecycle", "tests/e2e", "-m", "lifecycle")
     return [
         Stage("down", down, about=15, needs=("programs",), waits=waits, only_local=True),

@@ -8,9 +8,13 @@ from tidemill_runner import stopping, threads
 from tidemill_runner.exits import Exit
 from tidemill_runner.paths import Paths
 
-VERBS = ("ingest", "collect", "conclude", "train", "materialise")
+VERBS = (
+    *("ingest", "collect", "conclude"),
+    *("train", "provide", "follow", "judge"),
+    "materialise",
+)
 # Those whose work several pods may share; of others the number is no word of Kubernetes'.
-SHARED = ("ingest", "collect", "conclude")
+SHARED = ("ingest", "collect", "conclude", "train", "provide", "follow", "judge")
 USAGE = f"usage: python -m tidemill_runner {'|'.join(VERBS)}"
 
 

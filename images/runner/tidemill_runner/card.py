@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tidemill_runner.fit import name_of
+from tidemill_runner.graph.beside import words_of as graph_words
 from tidemill_runner.judgement.findings import findings
 from tidemill_runner.judgement.judge import Judged, rounded
 
@@ -42,6 +43,7 @@ def _content(trained: "Trained") -> dict[str, Any]:
                 {"name": step.name, "class": step.class_path, "params": dict(step.params)}
                 for step in training.steps
             ],
+            **({"code": training.code.facts(trained.code.get("digest"))} if training.code else {}),
         },
         "data": {
             "dataset": dataset.name,
@@ -65,6 +67,7 @@ def _content(trained: "Trained") -> dict[str, Any]:
         },
         "metrics": [asdict(estimate) for estimate in trained.evaluation.metrics],
         "absentMetrics": list(trained.evaluation.absent),
+        "onnx": trained.graph.kept(),
         **(_judged(judged) if judged else {}),
     }
 
@@ -122,6 +125,11 @@ def _lines(card: Mapping[str, Any]) -> Iterator[str]:
         yield from ("", "## What the judgement says", "")
         yield from (f"- {_plain(one['words'])}" for one in card["findings"])
     yield from _parts(card)
+    yield from ("", f"ONNX: {_plain(graph_words(card['onnx']))}.")
+    if model.get("code"):
+        yield from ("", "## Code", "")
+        yield from (f"- {_plain(name)}: {_plain(value)}" for name, value in model["code"].items())
+        return
     yield from ("", "## Steps", "")
     yield from (f"- `{step['class']}` `{step['params']}`" for step in model["steps"])
 

@@ -13,7 +13,10 @@ from typing import Any
 
 from sklearn import model_selection
 from sklearn.base import BaseEstimator
-from sklearn.experimental import enable_iterative_imputer  # noqa: F401 - it is not listed else
+from sklearn.experimental import (  # noqa: F401 - what they name is not listed else
+    enable_halving_search_cv,
+    enable_iterative_imputer,
+)
 from sklearn.gaussian_process import kernels
 from sklearn.utils import all_estimators
 
@@ -78,6 +81,8 @@ REFUSED = {
         (
             "sklearn.model_selection.GridSearchCV",
             "sklearn.model_selection.RandomizedSearchCV",
+            "sklearn.model_selection.HalvingGridSearchCV",
+            "sklearn.model_selection.HalvingRandomSearchCV",
         ),
         _SEARCH,
     ),

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from tidemill_runner import names
 from tidemill_runner.failures import Failure
-from tidemill_runner.inputs import Training
 from tidemill_runner.schema import Column, ColumnType, Schema
+from tidemill_runner.train_input import Training
 
 NUMERIC = (ColumnType.INTEGER, ColumnType.FLOAT, ColumnType.BOOLEAN)
 _LEARNABLE = {

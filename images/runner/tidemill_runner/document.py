@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tidemill_runner import inputs
+from tidemill_runner import inputs, train_input
 from tidemill_runner.failures import Failure
-from tidemill_runner.inputs import API_VERSION, IngestInput, TrainInput
+from tidemill_runner.inputs import API_VERSION, IngestInput
+from tidemill_runner.train_input import TrainInput
 
 if TYPE_CHECKING:
     from tidemill_runner.online_input import MaterialiseInput
@@ -27,7 +28,7 @@ def load(path: Path, verb: str) -> "IngestInput | TrainInput | MaterialiseInput"
             from tidemill_runner import online_input  # noqa: PLC0415
 
             return online_input.read(document)
-        return inputs.ingest(document) if verb == "ingest" else inputs.train(document)
+        return inputs.ingest(document) if verb == "ingest" else train_input.train(document)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
         raise Failure(
             "InternalError", f"the input document is malformed: {type(error).__name__}: {error}"

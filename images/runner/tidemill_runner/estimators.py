@@ -7,8 +7,8 @@ from sklearn.pipeline import Pipeline
 
 from tidemill_runner import parameters
 from tidemill_runner.failures import Failure
-from tidemill_runner.inputs import Training
 from tidemill_runner.parameters import Place
+from tidemill_runner.train_input import Training
 
 STEPS = "spec.estimator.sklearn.steps"
 

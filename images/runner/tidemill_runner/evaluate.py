@@ -18,7 +18,7 @@ from tidemill.stats.regression import Regressed
 from tidemill_runner import names
 from tidemill_runner.failures import Failure
 from tidemill_runner.fit import name_of
-from tidemill_runner.inputs import Training
+from tidemill_runner.train_input import Training
 
 _FOR_TASK: dict[str, Sequence[str]] = {
     "Classification": tuple(catalog.CLASSIFICATION),
@@ -36,8 +36,11 @@ class Evaluation:
     absent: tuple[str, ...]
 
 
-def choose(training: Training, pipeline: Pipeline) -> tuple[str, ...]:
-    """The metrics asked for, or the task's defaults; raises Failure before any data is read."""
+def choose(training: Training, pipeline: Pipeline | None) -> tuple[str, ...]:
+    """The metrics asked for, or the task's defaults; raises Failure before any data is read.
+
+    Without a pipeline, what it can say is not judged yet.
+    """
     known = _FOR_TASK[training.task]
     for name in training.metrics:
         if name not in known:
@@ -46,7 +49,9 @@ def choose(training: Training, pipeline: Pipeline) -> tuple[str, ...]:
                 f"spec.evaluation.metrics: {name!r} is no metric of {training.task}"
                 f"{names.suggestion(name, known)}",
             )
-        if name in catalog.NEED_PROBABILITIES and not hasattr(pipeline[-1], "predict_proba"):
+        if pipeline is None or name not in catalog.NEED_PROBABILITIES:
+            continue
+        if not hasattr(pipeline[-1], "predict_proba"):
             raise Failure(
                 "MetricInvalid",
                 f"spec.evaluation.metrics: {name} needs probabilities, which {name_of(pipeline)} "
@@ -134,7 +139,11 @@ def encode(labels: NDArray[Any], codes: dict[Any, int]) -> NDArray[np.int64]:
         return np.fromiter((codes[label] for label in labels.tolist()), np.int64, len(labels))
     known = np.array(list(codes), dtype=labels.dtype)
     order = np.argsort(known)
-    found: NDArray[np.int64] = order[np.searchsorted(known[order], labels)]
+    places = np.searchsorted(known[order], labels).clip(max=len(known) - 1)
+    strange = known[order][places] != labels
+    if strange.any():
+        raise ValueError(f"{labels[strange][0]} is none of the classes {list(codes)[:10]}")
+    found: NDArray[np.int64] = order[places]
     return found
 
 

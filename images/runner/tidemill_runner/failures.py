@@ -48,6 +48,9 @@ EXITS: dict[str, Exit] = {
     "ScratchFull": Exit.INFRASTRUCTURE,
     "OnlineStoreUnavailable": Exit.INFRASTRUCTURE,
     "OnlineStoreFull": Exit.USER,
+    "SecretInvalid": Exit.USER,
+    "PickleRefused": Exit.USER,
+    "ModelUnloadable": Exit.USER,
     "StoreUnavailable": Exit.INFRASTRUCTURE,
     "InternalError": Exit.BUG,
 }

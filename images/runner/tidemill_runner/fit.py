@@ -12,6 +12,8 @@ from sklearn.pipeline import Pipeline
 from tidemill_runner import complaints, summing
 from tidemill_runner.columns import Roles
 from tidemill_runner.failures import Failure
+from tidemill_runner.user_code.kept_onnx import KeptOnnx
+from tidemill_runner.user_code.kept_trees import KeptTrees
 
 log = logging.getLogger(__name__)
 
@@ -26,15 +28,24 @@ def fit(
     given: Mapping[str, Any] | None = None,
 ) -> None:
     """Fit in place, with what else the steps are `given`; raises Failure."""
-    _check_variety(features, roles)
+    with guarded(pipeline, features, target, roles):
+        pipeline.fit(features, target, **(given or {}))
+
+
+@contextmanager
+def guarded(
+    pipeline: Pipeline, features: NDArray[Any], target: NDArray[Any], roles: Roles
+) -> Iterator[None]:
+    """Fit within: what is wrong with the rows, or complained of, is Failure."""
+    check_variety(features, roles)
     try:
         with explained(pipeline, roles), summing.in_order(pipeline):
-            pipeline.fit(features, target, **(given or {}))
+            yield
     except Failure as failure:
         raise complaints.of_rows(failure, features, target, roles) from None
 
 
-def _check_variety(features: NDArray[Any], roles: Roles) -> None:
+def check_variety(features: NDArray[Any], roles: Roles) -> None:
     """Tell columns of one value; refuse where there is nothing else."""
     alike = complaints.constant(features, roles)
     if len(alike) == len(roles.features):
@@ -69,4 +80,5 @@ def explained(pipeline: Pipeline, roles: Roles) -> Iterator[None]:
 
 def name_of(pipeline: Pipeline) -> str:
     """The class of the last step, for messages."""
-    return type(pipeline.steps[-1][1]).__name__
+    last = pipeline.steps[-1][1]
+    return last.title if isinstance(last, KeptTrees | KeptOnnx) else type(last).__name__

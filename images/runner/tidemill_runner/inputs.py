@@ -7,7 +7,6 @@ shape is a fault of ours; only values that no schema can judge are the user's.
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,10 @@ from tidemill.store.addresses import AllowedNetworks
 from tidemill.store.database_addresses import DatabaseAddresses
 from tidemill.store.postgres import Server
 from tidemill_runner.container import Container
-from tidemill_runner.failures import Failure
 from tidemill_runner.files.delivery import Delivery
 from tidemill_runner.files.dialect import OPEN, Dialect, declared
 
 API_VERSION = "runner.tidemill.dev/v1"
-TASKS = ("Classification", "Regression")
 
 
 @dataclass(frozen=True)
@@ -151,73 +148,6 @@ class IngestInput:
         return (self.previous or "").removeprefix("sha256:")[:12]
 
 
-@dataclass(frozen=True)
-class Step:
-    """One step of the pipeline, as in the spec."""
-
-    name: str
-    class_path: str
-    params: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Split:
-    by: str
-    holdout: Decimal
-    column: str | None
-
-
-@dataclass(frozen=True)
-class Training:
-    """What of the TrainingRun's spec the runner needs, defaults resolved."""
-
-    task: str
-    target: str
-    exclude: tuple[str, ...]
-    split: Split
-    seed: int
-    steps: tuple[Step, ...]
-    metrics: tuple[str, ...]
-    evaluation: Mapping[str, Any] = field(default_factory=dict)
-    # The column of the rows' weights.
-    weights: str | None = None
-    search: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class FeatureTable:
-    """A version of a feature table: its key and time, and the run's columns for its key.
-
-    `columns` are those joined, all but key and time where None.
-    """
-
-    dataset: DatasetVersion
-    key: tuple[str, ...]
-    timestamp: str
-    own_key: tuple[str, ...]
-    columns: tuple[str, ...] | None = None
-    max_age: str | None = None
-    prefix: str = ""
-
-
-@dataclass(frozen=True)
-class Join:
-    """What is joined to the run's rows, and the column of theirs that says when."""
-
-    timestamp: str
-    tables: tuple[FeatureTable, ...]
-
-
-@dataclass(frozen=True)
-class TrainInput:
-    identity: Identity
-    dataset: DatasetVersion
-    training: Training
-    models: str
-    image: str
-    join: Join | None = None
-
-
 def identity(document: Mapping[str, Any], kind: str) -> Identity:
     progress = document.get("progress") or {}
     return Identity(
@@ -330,59 +260,4 @@ def _delivery(source: Mapping[str, Any]) -> Delivery:
         source.get("prefix") or "",
         declared(source.get("csv") or {}),
         hive=source.get("partitions") == "Hive",
-    )
-
-
-def train(document: Mapping[str, Any]) -> TrainInput:
-    dataset = document["dataset"]
-    return TrainInput(
-        identity=identity(document, "TrainingRun"),
-        dataset=version(dataset, folder(dataset["cas"])),
-        training=_training(document["spec"]),
-        models=folder(document["models"]),
-        image=document.get("image") or "",
-        join=_join(document.get("join"), folder(dataset["cas"])),
-    )
-
-
-def _join(join: Mapping[str, Any] | None, cas: str) -> Join | None:
-    if not join:
-        return None
-    tables = tuple(
-        FeatureTable(
-            dataset=version(table["dataset"], cas),
-            key=tuple(table["entity"]["key"]),
-            timestamp=table["entity"]["timestamp"],
-            own_key=tuple(table["key"]),
-            columns=tuple(table["columns"]) if table.get("columns") else None,
-            max_age=table.get("maxAge"),
-            prefix=table.get("prefix") or "",
-        )
-        for table in join["tables"]
-    )
-    return Join(join["timestamp"], tables)
-
-
-def _training(spec: Mapping[str, Any]) -> Training:
-    if spec["task"] not in TASKS:
-        raise Failure("SpecInvalid", f"spec.task is {spec['task']!r}: use {' or '.join(TASKS)}")
-    split = spec.get("split") or {}
-    return Training(
-        task=spec["task"],
-        target=spec["target"],
-        exclude=tuple((spec.get("features") or {}).get("exclude") or ()),
-        split=Split(
-            by=split.get("by") or "Random",
-            holdout=Decimal(split.get("holdout") or "0.2"),
-            column=split.get("column"),
-        ),
-        seed=int(spec.get("seed") or 0),
-        steps=tuple(
-            Step(step["name"], step["class"], step.get("params") or {})
-            for step in spec["estimator"]["sklearn"]["steps"]
-        ),
-        metrics=tuple((spec.get("evaluation") or {}).get("metrics") or ()),
-        evaluation=spec.get("evaluation") or {},
-        weights=(spec.get("weights") or {}).get("column"),
-        search=spec.get("search") or {},
     )

@@ -20,10 +20,10 @@ from tidemill_runner.database import LEAST_BYTES, Limits, connect, memory_for_da
 from tidemill_runner.dataset import Rows
 from tidemill_runner.failures import Failure, no_room
 from tidemill_runner.feature_join import Clock, Features
-from tidemill_runner.inputs import FeatureTable, Join
 from tidemill_runner.referenced import Referenced
 from tidemill_runner.schema import Column, ColumnType, Schema
 from tidemill_runner.staging import staged
+from tidemill_runner.train_input import FeatureTable, Join
 
 log = logging.getLogger(__name__)
 FIELD = "spec.join"

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from tidemill_runner.columns import Roles
 from tidemill_runner.dataset import Rows
 from tidemill_runner.failures import Failure
-from tidemill_runner.inputs import Training
 from tidemill_runner.schema import Column, ColumnType
+from tidemill_runner.train_input import Training
 
 MAX_FLOAT_CLASSES = 100
 

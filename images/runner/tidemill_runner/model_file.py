@@ -18,18 +18,28 @@ from tidemill.store import boosted, package, trees, trusted
 from tidemill.store.errors import PackageError
 from tidemill_runner import canonical
 from tidemill_runner.failures import Failure
+from tidemill_runner.user_code.kept_onnx import KeptOnnx
+from tidemill_runner.user_code.kept_trees import KeptTrees
 
 
 def library(pipeline: Pipeline) -> str | None:
     """Name the library whose trees the last step has, if it has any."""
-    return boosted.library_of(type(pipeline.steps[-1][1]))
+    last = pipeline.steps[-1][1]
+    # Trees that were fitted elsewhere say it themselves.
+    return getattr(last, "library", None) or boosted.library_of(type(last))
 
 
 def write(pipeline: Pipeline, folder: Path) -> None:
     """Save a fitted pipeline; raises Failure where it cannot be."""
-    saved = pipeline
-    if library(pipeline):
-        trees.save(pipeline.steps[-1][1], folder)
+    saved, last = pipeline, pipeline.steps[-1][1]
+    if isinstance(last, KeptOnnx):
+        last.write(folder)
+        return
+    if name := library(pipeline):
+        if isinstance(last, KeptTrees):
+            last.write(folder, boosted.FILES[name])
+        else:
+            trees.save(last, folder)
         saved = Pipeline(pipeline.steps[:-1] or [("none", "passthrough")])
     raw = folder / "raw.skops"
     try:
@@ -43,6 +53,9 @@ def write(pipeline: Pipeline, folder: Path) -> None:
 
 def prove(pipeline: Pipeline, folder: Path, sample: NDArray[Any]) -> None:
     """Load the files as the server will and compare answers, bit by bit; raises Failure."""
+    last = pipeline.steps[-1][1]
+    if isinstance(last, KeptOnnx):
+        return  # it was loaded from that very file
     try:
         loaded: Any = trusted.load(folder / package.MODEL)
     except (trusted.ModelRefused, PackageError) as error:

@@ -17,6 +17,7 @@ class Paths:
     termination: Path
     work: Path
     state: Path
+    code: Path = Path("/etc/tidemill/code")
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Paths":
@@ -32,4 +33,5 @@ class Paths:
             termination=path("TERMINATION", "/dev/termination-log"),
             work=path("WORK", "/tidemill"),
             state=path("STATE", "/state"),
+            code=path("CODE", "/etc/tidemill/code"),
         )

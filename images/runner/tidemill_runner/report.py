@@ -10,7 +10,8 @@ from tidemill.pages.interval import interval
 from tidemill.stats.classification import Classified
 from tidemill.stats.estimate import Estimate
 from tidemill_runner import charts
-from tidemill_runner.judgement import learned, sections
+from tidemill_runner.fit import name_of
+from tidemill_runner.judgement import learned, sections, swarm
 from tidemill_runner.package import Artifact, Trained, environment
 from tidemill_runner.search import searched
 from tidemill_runner.split import Parts
@@ -30,7 +31,15 @@ def render(trained: Trained, parts: Parts, artifact: Artifact) -> str:
         searched.section(trained.found) if trained.found else "",
         page.facts("Data", _data(trained, parts)),
         page.facts("Estimator", _estimator(trained)),
-        page.facts("Package", {"Digest": artifact.digest, "Bytes": f"{artifact.bytes:,}"}),
+        _logged(trained),
+        page.facts(
+            "Package",
+            {
+                "Digest": artifact.digest,
+                "Bytes": f"{artifact.bytes:,}",
+                "ONNX": trained.graph.words(),
+            },
+        ),
         page.facts("Environment", _environment(document.image)),
     ]
     return page.document(title, parts_of_page, (page.STYLE, page.JUDGEMENT))
@@ -80,6 +89,7 @@ def _judged(trained: Trained) -> list[str]:
         sections.probabilities(judged, binary=len(evaluation.classes) == 2),
         sections.errors(judged),
         sections.explained(judged),
+        swarm.section(judged),
         learned.section(judged),
     ]
 
@@ -124,10 +134,23 @@ def _data(trained: Trained, parts: Parts) -> dict[str, str]:
 
 
 def _estimator(trained: Trained) -> dict[str, str]:
+    code = trained.document.training.code
+    if code is not None:
+        model = {"model": name_of(trained.pipeline)}
+        return {**model, **code.facts(trained.code.get("digest"))}
     return {
         step.name: f"{step.class_path} {json.dumps(dict(step.params), sort_keys=True)}"
         for step in trained.document.training.steps
     }
+
+
+def _logged(trained: Trained) -> str:
+    """The last of each of the numbers that the code has told."""
+    logged = trained.code.get("logged") or {}
+    if not logged:
+        return ""
+    last = {name: f"{values[-1]:.6g} (of {len(values):,})" for name, values in logged.items()}
+    return page.facts("What the code has told of itself", last)
 
 
 def _environment(image: str) -> dict[str, str]:

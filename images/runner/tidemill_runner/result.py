@@ -14,6 +14,8 @@ RESULT = "result.json"
 LOG = "log.gz"
 # Of the first of two processes: the other one's is the run's.
 FIRST_LOG = "collect-log.gz"
+# Of the one that runs beside a user's code.
+FOLLOWER_LOG = "follow-log.gz"
 # The kubelet cuts at 4096 bytes; a document cut in the middle could not be read.
 MAX_TERMINATION = 4000
 

@@ -8,22 +8,24 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tidemill.store.config import StoreConfig
 from tidemill.store.errors import StoreError
+from tidemill.store.mounted import MountedKeys
 from tidemill_runner import document as documents
 from tidemill_runner import progress, result, sources, threads
 from tidemill_runner.exits import Exit
 from tidemill_runner.failures import translate
-from tidemill_runner.inputs import IngestInput, TrainInput
+from tidemill_runner.inputs import IngestInput
 from tidemill_runner.journal import Journal
 from tidemill_runner.paths import Paths
 from tidemill_runner.progress import Progress, Subject
 from tidemill_runner.storage import Storage
+from tidemill_runner.train_input import TrainInput
 
 if TYPE_CHECKING:
     from tidemill_runner.online_input import MaterialiseInput
@@ -32,7 +34,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 # Verbs that do a part of what their input document asks for.
-PARTS = {"collect": "ingest", "conclude": "ingest"}
+PARTS = {
+    "collect": "ingest",
+    "conclude": "ingest",
+    "provide": "train",
+    "follow": "train",
+    "judge": "train",
+}
+FIRST, FOLLOW = ("collect", "provide"), "follow"
 
 
 @dataclass(frozen=True)
@@ -60,7 +69,8 @@ class Run:
         try:
             document = documents.load(self.paths.input, self._asked)
             output = document.identity.output
-            storage = Storage(StoreConfig.from_dirs(self.paths.store))
+            config = StoreConfig.from_dirs(self.paths.store)
+            storage = Storage(config, keys=MountedKeys(self.paths.store, config))
             body = self._work(document, storage, scratch)
             storage.put(f"{output}{self._log}", journal.compressed())
             if body is not None:
@@ -89,14 +99,21 @@ class Run:
 
     @property
     def _log(self) -> str:
-        if self.worker:
-            return f"log-{self.worker}.gz"
-        return result.FIRST_LOG if self.verb == "collect" else result.LOG
+        own = result.FIRST_LOG if self.verb in FIRST else result.LOG
+        if self.verb == FOLLOW:
+            own = result.FOLLOWER_LOG
+        return own.replace(".gz", f"-{self.worker}.gz") if self.worker else own
 
     def _clear(self, document: "Document | None", storage: Storage | None, end: Exit) -> None:
         """Remove what the workers left for the first one, unless another pod goes on with it."""
-        several = isinstance(document, IngestInput) and document.workers > 1 and not self.worker
-        if document and storage and several and end in (Exit.OK, Exit.USER, Exit.DATA):
+        counted = isinstance(document, IngestInput | TrainInput) and document.workers > 1
+        if (
+            document
+            and storage
+            and counted
+            and not self.worker
+            and end in (Exit.OK, Exit.USER, Exit.DATA)
+        ):
             from tidemill_runner import pool  # noqa: PLC0415
 
             pool.clear(storage, document.identity.output)
@@ -117,10 +134,16 @@ class Run:
                 return self._ingest(document, storage, scratch, reports)
             if not isinstance(document, TrainInput):
                 return self._materialise(document, storage, scratch, reports)
+            if self.verb in PARTS:
+                return self._around(document, storage, scratch, reports)
             # scikit-learn takes a second to import, which an ingest has no use for.
             from tidemill_runner.train import Stopwatch, Train  # noqa: PLC0415
 
-            return Train(document, storage, scratch, reports, Stopwatch(begun=reports.step)).run()
+            train = Train(document, storage, scratch, reports, Stopwatch(begun=reports.step))
+            if self.worker and document.workers > 1:
+                train.lend_a_hand(self.worker)
+                return None
+            return train.run()
 
     def _ingest(
         self, document: IngestInput, storage: Storage, scratch: Path, reports: Progress
@@ -144,6 +167,37 @@ class Run:
                 return Ingest(place, origin).run()
             halves.collect(place, origin, work)
             return None
+
+    def _around(
+        self, document: TrainInput, storage: Storage, scratch: Path, reports: Progress
+    ) -> dict[str, Any] | None:
+        """Before, beside and after a user's code."""
+        from tidemill_runner.user_code.rooms import Rooms  # noqa: PLC0415
+
+        paths = self.paths
+        rooms = Rooms.of(paths.work, paths.state, paths.code, paths.source)
+        if self.verb == FOLLOW:
+            # It is small: none of what trains is imported.
+            from tidemill_runner.user_code import follow  # noqa: PLC0415
+
+            # The checkpoint is that of the first, as the model is.
+            kept = replace(document, checkpoint="") if self.worker else document
+            follow.until_told(kept, storage, scratch, (rooms, reports))
+            return None
+        if self.worker and self.verb not in FIRST:
+            from tidemill_runner.user_code.mark import Board  # noqa: PLC0415
+            from tidemill_runner.user_code.vigil import Vigil  # noqa: PLC0415
+
+            Vigil(Board(storage, document.checkpoint, rooms.state).look).keep()
+        from tidemill_runner.recording import Stopwatch  # noqa: PLC0415
+        from tidemill_runner.user_code.halves import Halves  # noqa: PLC0415
+
+        watch = Stopwatch(begun=reports.step)
+        halves = Halves(document, storage, scratch, reports, rooms, watch, self.worker)
+        if self.verb in FIRST:
+            halves.provide()
+            return None
+        return halves.judge()
 
     def _materialise(
         self, document: "MaterialiseInput", storage: Storage, scratch: Path, reports: Progress

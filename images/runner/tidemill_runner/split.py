@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidemill_runner.failures import Failure
-from tidemill_runner.inputs import Split
+from tidemill_runner.train_input import Split
 
 Rows = NDArray[np.intp]
 

@@ -18,10 +18,12 @@ from typing import Any, TypeVar
 
 import urllib3
 from minio import Minio
+from minio.credentials import Credentials, Provider
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
 
 from tidemill.store import digests, errors
 from tidemill.store.config import StoreConfig
+from tidemill.store.mounted import MountedKeys
 from tidemill.store.objects import ObjectInfo, ObjectStore, Patience
 
 BLOCK = 1024 * 1024
@@ -70,16 +72,21 @@ class _Reading:
 
 
 class Storage:
-    """The bucket of a StoreConfig; use as a context."""
+    """The bucket of a StoreConfig; use as a context.
 
-    def __init__(self, config: StoreConfig, patience: Patience = PATIENCE) -> None:
+    With `keys` those are used instead of the config's, as they are at each time.
+    """
+
+    def __init__(
+        self, config: StoreConfig, patience: Patience = PATIENCE, keys: MountedKeys | None = None
+    ) -> None:
         self.config = config
         self._patience = patience
         self._runner = asyncio.Runner()
         # The loop is one, and threads that read parts beside one another share the storage.
         self._one = Lock()
-        self._objects = ObjectStore(config, patience)
-        self._minio = _minio(config, patience)
+        self._objects = ObjectStore(config, patience, keys)
+        self._minio = _minio(config, patience, _Provider(keys) if keys else None)
 
     def __enter__(self) -> "Storage":
         return self
@@ -211,7 +218,27 @@ def _translate(error: Exception, where: str) -> errors.StoreError:
     return errors.Unavailable(f"{where}: the store answers with {code or f'HTTP {status}'}")
 
 
-def _minio(config: StoreConfig, patience: Patience) -> Minio:
+def _signed(config: StoreConfig, keys: Provider | None) -> dict[str, Any]:
+    if keys is not None and not config.anonymous:
+        return {"credentials": keys}
+    return {
+        "access_key": config.access_key or None,
+        "secret_key": config.secret_key or None,
+        "session_token": config.session_token,
+    }
+
+
+class _Provider(Provider):  # type: ignore[misc] # minio has no types
+    """Mounted keys, in the form that minio asks for with each request."""
+
+    def __init__(self, keys: MountedKeys) -> None:
+        self._keys = keys
+
+    def retrieve(self) -> Credentials:
+        return Credentials(*self._keys.current())
+
+
+def _minio(config: StoreConfig, patience: Patience, keys: Provider | None) -> Minio:
     options: dict[str, Any] = {"ca_certs": config.ca_file} if config.ca_file else {}
     pool = urllib3.PoolManager(
         maxsize=CONNECTIONS,
@@ -228,9 +255,7 @@ def _minio(config: StoreConfig, patience: Patience) -> Minio:
     )
     client = Minio(
         config.host,
-        access_key=config.access_key or None,
-        secret_key=config.secret_key or None,
-        session_token=config.session_token,
+        **_signed(config, keys),
         secure=config.secure,
         # Without a region the client asks for the bucket's, which scoped keys may not.
         region=config.region,

@@ -4,71 +4,50 @@ What can be judged without data is judged first, so that a wrong name fails in s
 """
 
 import logging
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
-from tidemill.store import layout
-from tidemill_runner import (
-    columns,
-    estimators,
-    matrix,
-    model_file,
-    package,
-    report,
-    selection,
-    split,
-    weights,
-)
-from tidemill_runner.columns import Roles
-from tidemill_runner.dataset import Version
-from tidemill_runner.evaluate import Evaluation, ask, choose, evaluate
-from tidemill_runner.failures import Failure
-from tidemill_runner.fit import explained, fit, name_of
-from tidemill_runner.inputs import TrainInput
-from tidemill_runner.joined import Joined
-from tidemill_runner.judgement import fairness, grouped
+from tidemill.store import boosted, digests, layout
+from tidemill_runner import estimators, selection, weights
+from tidemill_runner.evaluate import choose
+from tidemill_runner.fit import fit, name_of
+from tidemill_runner.imported import fetch
+from tidemill_runner.imported.asked import Import
+from tidemill_runner.imported.imported import Imported
+from tidemill_runner.joint import steps
+from tidemill_runner.judgement import contributed
 from tidemill_runner.judgement.asked import Asked
-from tidemill_runner.judgement.judge import judge
-from tidemill_runner.judgement.scene import Scene
-from tidemill_runner.matrix import Data
-from tidemill_runner.package import Artifact, Trained
+from tidemill_runner.material import Material, Supply
 from tidemill_runner.progress import Progress
-from tidemill_runner.referenced import Referenced
-from tidemill_runner.search import space
+from tidemill_runner.recording import Fitted, Recording, Stopwatch
+from tidemill_runner.search import space, workers
 from tidemill_runner.search.journal import Trials
 from tidemill_runner.search.search import SPAN, Found, Search, bench_of
 from tidemill_runner.search.sought import Sought
-from tidemill_runner.split import Parts
+from tidemill_runner.signer import Signer
 from tidemill_runner.storage import Storage
+from tidemill_runner.train_input import Training, TrainInput
 
+if TYPE_CHECKING:
+    from tidemill_runner.search.pods import Team
+
+__all__ = ["Stopwatch", "Train"]
 log = logging.getLogger(__name__)
 
-REPORT = "report.html"
 
+@dataclass(frozen=True)
+class _Ready:
+    """What is known and read before the first fit; of a search with its first values."""
 
-@dataclass
-class Stopwatch:
-    """How long each part of a run took; `begun` is told the name of each as it begins."""
-
-    clock: Callable[[], float] = time.monotonic
-    begun: Callable[[str], None] = field(default=lambda _: None)
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def measure(self, part: str) -> Iterator[None]:
-        self.begun(part)
-        start = self.clock()
-        try:
-            yield
-        finally:
-            self.seconds[part] = round(self.clock() - start, 3)
+    training: Training
+    pipeline: Pipeline
+    metrics: tuple[str, ...]
+    material: Material
+    imported: Imported | None = None
 
 
 @dataclass(frozen=True)
@@ -80,157 +59,139 @@ class Train:
     scratch: Path
     progress: Progress
     watch: Stopwatch
+    # How the bucket of an imported model is opened, told where our own store's authorities are.
+    opened: Callable[[Import, str | None], Storage] = fetch.opened
 
     def run(self) -> dict[str, Any]:
         """Do it; the result without its times of day. Raises Failure."""
+        signer = Signer.read(self.document.signing)
+        ready = self._ready()
+        training, pipeline, material = ready.training, ready.pipeline, ready.material
+        found = self._search(material)
+        if found:
+            training, pipeline = found.training, found.pipeline(material.roles)
+        told = None
+        if ready.imported:
+            pipeline = ready.imported.suited(material.roles, material.data.target)
+            told = ready.imported.told()
+        else:
+            with self.watch.measure("fit"):
+                self._fit(pipeline, material)
+        document = replace(self.document, training=training)
+        place = self.store, self.scratch, self.progress, self.watch
+        fitted = Fitted(pipeline, material, ready.metrics, found, imported=told)
+        return Recording(document, *place, signer).run(fitted)
+
+    def lend_a_hand(self, worker: int) -> None:
+        """Work for the first of several pods. Raises Failure for what it would fail with."""
+        asked, team = Sought.of(self.document.training), self._team()
+        if team is not None and asked is None:
+            self._grow_with_others(worker, team)
+        elif team is not None and asked is not None:
+            from tidemill_runner.search import pods  # noqa: PLC0415 - who needs Dask pays for it
+
+            material = self._ready().material
+            rows = material.roles, material.data, material.parts
+            bench = bench_of(self.document.training, asked, *rows)
+            with self.watch.measure("search"):
+                pods.join(bench, asked.parallelism, team, worker)
+
+    def _grow_with_others(self, worker: int, team: "Team") -> None:
+        from tidemill_runner.joint import joining  # noqa: PLC0415
+        from tidemill_runner.joint.share import Share  # noqa: PLC0415
+
+        ready = self._ready()
+        share = Share.of(ready.pipeline, ready.material, worker, team.workers)
+        del ready  # of all rows that were read, only the share is kept
+        with self.watch.measure("fit"):
+            joining.join(share, team)
+
+    def _ready(self) -> "_Ready":
+        """Judge the spec, then read the data and cut it. Raises Failure."""
+        imported = self._import()
+        training, pipeline = self._model(imported)
+        metrics = choose(training, pipeline)
+        contributed.check(Asked.of(training), pipeline)
+        sought = Sought.of(self.document.training)
+        if sought is not None:
+            workers.warm(sought.parallelism)
+        with self.watch.measure("load"):
+            supply = Supply.of(self.document, self.store, self.scratch)
+            if imported:
+                imported.check(supply.roles)
+            else:
+                selection.resolve(pipeline, supply.roles)
+            material = supply.material(supply.read(self.scratch, self.progress))
+        return _Ready(training, pipeline, metrics, material, imported)
+
+    def _import(self) -> Imported | None:
+        """Bring the model that is not fitted here, if there is one."""
+        asked = self.document.imported
+        if asked is None:
+            return None
+        with self.watch.measure("import"):
+            self.progress.report(1, "fetching the model")
+            folder = self.scratch / "imported"
+            with self.opened(asked, self.store.config.ca_file) as bucket:
+                return Imported.bring(asked, self.document.training.task, folder, bucket)
+
+    def _model(self, imported: Imported | None) -> tuple[Training, Pipeline]:
+        """What is to be measured, before anything is fitted; raises Failure."""
         training = space.begun(self.document.training)
+        if imported:
+            return replace(training, steps=imported.steps), imported.pipeline
         pipeline = estimators.build(training)
         weights.check(pipeline, training)
-        metrics = choose(training, pipeline)
-        asked = Asked.of(training)
-        with self.watch.measure("load"):
-            version = Version(self.store, self.document.dataset)
-            joined = self._joined(version)
-            schema = joined.schema if joined else version.schema
-            roles = replace(columns.assign(training, schema), beside=asked.columns(schema))
-            selection.resolve(pipeline, roles)
-            data = self._load(version, roles, joined)
-            parts = split.divide(data.n, training.split, data.time, training.seed)
-            fairness.check(asked, data.target)
-            grouped.check(training, data, parts)
-            self._check_classes(data.target[parts.train])
-        found = self._search(data, parts, roles)
-        if found:
-            training, pipeline = found.training, found.pipeline(roles)
-        with self.watch.measure("fit"):
-            self._fit(pipeline, data, parts, roles)
-        with self.watch.measure("evaluate"):
-            held = data.features[parts.holdout], data.target[parts.holdout]
-            evaluation = self._measured(pipeline, held, metrics, roles)
-            scene = Scene(training, asked, roles, pipeline, data, parts, evaluation)
-            evaluation = grouped.regrouped(scene)
-            for estimate in evaluation.metrics:
-                log.info("%s = %.6g (%.6g to %.6g)", *list(asdict(estimate).values())[:4])
-        with self.watch.measure("judge"):
-            self.progress.report(80, "judging")
-            judged = judge(replace(scene, evaluation=evaluation))
-        tables = joined.chosen if joined else ()
-        document = replace(self.document, training=training)
-        trained = Trained(document, roles, pipeline, evaluation, *held, tables, judged, found)
-        with self.watch.measure("upload"):
-            artifact = self._upload(trained, parts)
-        return self._result(trained, parts, artifact)
+        if self.document.workers > 1 and not training.search:
+            steps.check(pipeline)
+            from tidemill_runner.joint import pod  # noqa: PLC0415 - who needs Dask pays for it
 
-    def _joined(self, version: Version) -> Joined | None:
-        join = self.document.join
-        if join is None:
-            return None
-        return Joined.of(join, version.schema, Referenced(self.store, self.scratch / "joined"))
+            pod.warm(boosted.library_of(type(pipeline[-1])) or "")
+        return training, pipeline
 
-    def _load(self, version: Version, roles: Roles, joined: Joined | None) -> Data:
-        seen = self._seen(version.manifest.total_bytes)
-        needed = joined.to_read(roles.needed) if joined else roles.needed
-        rows = version.read(needed, self.scratch, seen)
-        if joined:
-            self.progress.report(20, f"joining {len(joined.chosen)} feature tables")
-            rows = joined.extend(rows, roles.needed)
-        return matrix.build(rows, roles, self.document.training)
-
-    def _seen(self, total: int) -> Callable[[int], None]:
-        report_share = self.progress.share((0, 20), "reading and verifying the data", total)
-        done = 0
-
-        def seen(amount: int) -> None:
-            nonlocal done
-            done += amount
-            report_share(done)
-
-        return seen
-
-    def _search(self, data: Data, parts: Parts, roles: Roles) -> Found | None:
+    def _search(self, material: Material) -> Found | None:
         training = self.document.training
         asked = Sought.of(training)
         if asked is None:
             return None
         with self.watch.measure("search"):
-            bench = bench_of(training, asked, roles, data, parts)
-            trials = Trials.of(self.store, self.document)
-            return Search(asked, bench, trials, self.progress, self.scratch / "search").run()
+            bench = bench_of(training, asked, material.roles, material.data, material.parts)
+            trials, scratch = Trials.of(self.store, self.document), self.scratch / "search"
+            return Search(asked, bench, trials, self.progress, scratch, self._team()).run()
 
-    def _measured(
-        self,
-        pipeline: Pipeline,
-        held: tuple[NDArray[Any], NDArray[Any]],
-        metrics: tuple[str, ...],
-        roles: Roles,
-    ) -> Evaluation:
-        """What the model does on features and target of the rows held out."""
-        features, target = held
-        self.progress.report(75, f"measuring on {len(target):,} rows held out")
-        with explained(pipeline, roles):
-            answers = ask(pipeline, features)
-        evaluation = evaluate(pipeline, answers, target, metrics, self.document.training.seed)
-        for first in evaluation.metrics[:1]:
-            self.progress.measured(first.name, first.value)
-        return evaluation
+    def _team(self) -> "Team | None":
+        """The pods that share the work; None where there is one."""
+        if self.document.workers == 1:
+            return None
+        from tidemill_runner.cluster.board import Board  # noqa: PLC0415
+        from tidemill_runner.search.pods import Team  # noqa: PLC0415
 
-    def _check_classes(self, target: NDArray[Any]) -> None:
-        if self.document.training.task == "Classification" and len(set(target.tolist())) < 2:
-            raise Failure(
-                "TargetInvalid",
-                f"spec.target: the {len(target)} rows that spec.split leaves to train on have "
-                f"one class only, {target.tolist()[0]!r}: use by: Random or hold out less",
-            )
+        folder = self.scratch / "team"
+        folder.mkdir(exist_ok=True)
+        prefix = layout.parts_prefix(self.document.identity.output)
+        document, joined = self.document, self.document.join
+        tables = [table.dataset.version for table in joined.tables] if joined else []
+        matter = [document.image, document.dataset.version, *tables]
+        digest = digests.sha256_digest(digests.canonical_json(matter))
+        return Team(Board(self.store, prefix), document.workers, folder, digest)
 
-    def _fit(self, pipeline: Pipeline, data: Data, parts: Parts, roles: Roles) -> None:
-        target = data.target[parts.train]
+    def _fit(self, pipeline: Pipeline, material: Material) -> None:
+        data, train = material.data, material.parts.train
+        target = data.target[train]
         begun = SPAN[1] if self.document.training.search else SPAN[0]
         self.progress.report(begun, f"fitting {name_of(pipeline)} on {len(target):,} rows")
         log.info("fitting %s on %d rows", name_of(pipeline), len(target))
+        team = None if self.document.training.search else self._team()
+        if team is not None:
+            from tidemill_runner.joint import leading  # noqa: PLC0415 - who needs Dask pays for it
+
+            name = name_of(pipeline)
+            leading.lead(
+                *(pipeline, material, team),
+                lambda words: self.progress.report(begun, f"fitting {name}: {words}"),
+            )
+            return
         weights.set_class_weights(pipeline, target)
-        counted = None if data.weights is None else data.weights[parts.train]
+        counted = None if data.weights is None else data.weights[train]
         given = weights.params(pipeline, counted)
-        fit(pipeline, data.features[parts.train], target, roles, given)
-
-    def _upload(self, trained: Trained, parts: Parts) -> Artifact:
-        self.progress.report(85, "packing and proving the model")
-        directory = self.scratch / "package"
-        manifest, digest = package.write(trained, directory)
-        self.progress.report(92, "uploading the model")
-        artifact = package.upload(self.store, directory, self.document.models, manifest, digest)
-        text = report.render(trained, parts, artifact)
-        self.store.put(f"{self.document.identity.output}{REPORT}", text.encode())
-        return artifact
-
-    def _result(self, trained: Trained, parts: Parts, artifact: Artifact) -> dict[str, Any]:
-        bucket = self.store.config.bucket
-        trees = model_file.library(trained.pipeline)
-        evaluation: Evaluation = trained.evaluation
-        joined = [
-            {
-                "name": one.table.dataset.name,
-                "version": one.table.dataset.version,
-                "key": list(one.table.key),
-                "timestamp": one.table.timestamp,
-            }
-            for one in trained.joined
-        ]
-        return {
-            "datasetVersion": self.document.dataset.version,
-            "image": self.document.image,
-            **({"join": joined} if joined else {}),
-            "metrics": [asdict(estimate) for estimate in evaluation.metrics],
-            "absentMetrics": list(evaluation.absent),
-            **({"search": trained.found.content()} if trained.found else {}),
-            "judgement": trained.judged.told() if trained.judged else None,
-            "rows": {"train": len(parts.train), "holdout": len(parts.holdout)},
-            "features": [column.name for column in trained.roles.features],
-            "artifact": {
-                "uri": layout.uri(bucket, artifact.prefix),
-                "digest": artifact.digest,
-                "bytes": artifact.bytes,
-                **({"trees": trees} if trees else {}),
-            },
-            "report": layout.uri(bucket, f"{self.document.identity.output}{REPORT}"),
-            "seconds": dict(self.watch.seconds),
-        }
+        fit(pipeline, data.features[train], target, material.roles, given)

@@ -16,7 +16,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from tidemill_runner import names
 from tidemill_runner.failures import Failure
-from tidemill_runner.inputs import Training
+from tidemill_runner.train_input import Training
 
 Params = Mapping[str, Any]
 _SHARE_OUT = ("StackingClassifier", "StackingRegressor", "VotingClassifier", "VotingRegressor")

@@ -6,11 +6,10 @@ from typing import Any
 
 import orjson
 
-from tidemill_server.protocol.errors import ProtocolError
+from tidemill_server.protocol.errors import Header, ProtocolError
 from tidemill_server.protocol.infer import Stamp
 
 JSON = b"application/json"
-Header = tuple[bytes, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,7 @@ def json_answer(document: Mapping[str, Any], status: int = 200) -> Answer:
 
 def error_answer(error: ProtocolError) -> Answer:
     """The protocol's error object; the client learns when to come again."""
-    headers: list[Header] = []
+    headers: list[Header] = list(error.headers)
     if error.retry_after is not None:
         headers.append((b"retry-after", str(error.retry_after).encode()))
     if error.close:
@@ -40,6 +39,7 @@ def error_answer(error: ProtocolError) -> Answer:
 def stamp_headers(stamp: Stamp) -> list[Header]:
     """Which model answered: on everything that the server says."""
     return [
+        (b"x-tidemill-model-name", stamp.name.encode("ascii", "replace")),
         (b"x-tidemill-model-version", stamp.version.encode("ascii", "replace")),
         (b"x-tidemill-model-digest", stamp.digest.encode("ascii")),
     ]

@@ -4,25 +4,28 @@ A framework would cost several times the work of a small model's request, so pat
 one table, made when the server starts. Whatever goes wrong becomes the protocol's error object.
 """
 
+import functools
 import logging
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
+from tidemill_server.about import model as about_model
+from tidemill_server.about import openapi
+from tidemill_server.accounts import Accounts
 from tidemill_server.answers import JSON, Answer, error_answer, json_answer, stamp_headers
 from tidemill_server.ids import PredictionIds
-from tidemill_server.inference import Inference
-from tidemill_server.lifecycle.state import Phase, Served, State
+from tidemill_server.inference import Call, Inference
+from tidemill_server.lifecycle.state import RETRY_SECONDS, Phase, State
 from tidemill_server.limits.body import ClientGone
 from tidemill_server.metrics.registry import CONTENT_TYPE, Metrics, Outcome
-from tidemill_server.protocol.errors import ProtocolError
+from tidemill_server.protocol.errors import ProtocolError, fault
 from tidemill_server.protocol.metadata import model_metadata, server_metadata
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-RETRY_SECONDS = 1
 SHOWN_CHARS = 100
 
 log = logging.getLogger(__name__)
@@ -38,42 +41,58 @@ class Application:
         *,
         metrics: Metrics,
         ids: PredictionIds,
-        log_every: int = 0,
+        accounts: Accounts,
     ) -> None:
         self._stamp = stamp = inference.stamp
         self._state = state
         self._inference = inference
         self._metrics = metrics
         self._ids = ids
-        self._log_every = log_every
-        self._count = 0
+        self._accounts = accounts
+        self._began = time.monotonic()
+        self._told: dict[str, Answer] = {}
         self._stamp_headers = stamp_headers(stamp)
         model = f"/v2/models/{stamp.name}"
         versioned = f"{model}/versions/{stamp.version}"
-        self._infer_paths = frozenset({f"{model}/infer", f"{versioned}/infer"})
+        self._asked: dict[str, Callable[[Call], Awaitable[Answer]]] = {
+            f"{model}/infer": inference.tensors,
+            f"{versioned}/infer": inference.tensors,
+            "/v1/predict": inference.plain,
+        }
         self._pages: dict[str, Callable[[], Answer]] = {
             "/v2": lambda: json_answer(server_metadata()),
             "/v2/": lambda: json_answer(server_metadata()),
             "/v2/health/live": lambda: json_answer({"live": True}),
             "/v2/health/ready": self._ready,
             "/metrics": lambda: Answer(200, metrics.render(), CONTENT_TYPE),
+            "/openapi.json": lambda: self._once("/openapi.json", self._openapi),
+            "/v1/model": lambda: self._once("/v1/model", self._describe),
+            "/v1/stats": self._stats,
             model: self._metadata,
             versioned: self._metadata,
             f"{model}/ready": self._model_ready,
             f"{versioned}/ready": self._model_ready,
         }
 
+    def show(self, pages: Mapping[str, Answer]) -> None:
+        """Answer these paths as well, always with the same."""
+        self._pages |= {path: functools.partial(_same, page) for path, page in pages.items()}
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             return
-        if scope["path"] in self._infer_paths:
-            await self._infer(scope, receive, send)
+        answerer = self._asked.get(scope["path"])
+        if answerer is not None:
+            await self._ask(answerer, scope, receive, send)
             return
         try:
             answer = self._page(scope)
         except ProtocolError as error:
             answer = error_answer(error)
+        except Exception:
+            log.exception("the page failed", extra={"path": scope["path"][:SHOWN_CHARS]})
+            answer = error_answer(fault())
         await self._send(send, answer, [])
 
     def _page(self, scope: Scope) -> Answer:
@@ -83,33 +102,34 @@ class Application:
         _check_method(scope, "GET", "HEAD")
         return page()
 
-    async def _infer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _ask(
+        self,
+        answerer: Callable[[Call], Awaitable[Answer]],
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+    ) -> None:
         started = time.perf_counter()
         prediction = self._ids()
+        outcome = None
         try:
             _check_method(scope, "POST")
-            answer = await self._inference.answer(
-                self._served(), scope["headers"], receive, prediction=prediction
+            answer = await answerer(
+                Call(self._state.model(), scope["headers"], receive, prediction)
             )
         except ProtocolError as error:
             answer = error_answer(error)
+            outcome = Outcome.of_error(error)
         except ClientGone:
-            self._metrics.ended(Outcome.GONE)
+            self._accounts.ended(Outcome.GONE)
             return
         except Exception:  # a fault of ours must not reach the client as anything but the protocol
             log.exception("the request failed", extra={"prediction": prediction})
-            answer = error_answer(ProtocolError(500, "the server failed; its log says why"))
+            answer = error_answer(fault())
         await self._send(send, answer, [(b"x-tidemill-prediction-id", prediction.encode())])
-        self._account(scope["path"], answer.status, time.perf_counter() - started)
-
-    def _account(self, path: str, status: int, seconds: float) -> None:
-        self._metrics.ended(Outcome.of_status(status))
-        if status == 200:
-            self._metrics.answered(seconds)
-        self._count += 1
-        if self._log_every and self._count % self._log_every == 0:
-            fields = {"path": path, "status": status, "seconds": round(seconds, 6)}
-            log.info("request", extra=fields)
+        seconds = time.perf_counter() - started
+        outcome = outcome or Outcome.of_status(answer.status)
+        self._accounts.answered(scope["path"], answer.status, outcome, seconds)
 
     async def _send(self, send: Send, answer: Answer, headers: list[tuple[bytes, bytes]]) -> None:
         every = [
@@ -124,15 +144,6 @@ class Application:
             every.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": answer.status, "headers": every})
         await send({"type": "http.response.body", "body": answer.body})
-
-    def _served(self) -> Served:
-        if self._state.served is None:
-            raise ProtocolError(
-                503,
-                f"the model is not ready: {self._state.message}",
-                retry_after=RETRY_SECONDS,
-            )
-        return self._state.served
 
     def _ready(self) -> Answer:
         return self._readiness({})
@@ -156,9 +167,29 @@ class Application:
         return Answer(answer.status, answer.body, JSON, retry)
 
     def _metadata(self) -> Answer:
-        served = self._served()
+        served = self._state.model()
         tables = served.lookup.reader.tables if served.lookup else ()
-        return json_answer(model_metadata(self._stamp, served.signature, tables))
+        return json_answer(model_metadata(self._stamp, served.signature, tables, served.platform))
+
+    def _once(self, path: str, make: Callable[[], Mapping[str, Any]]) -> Answer:
+        """What does not change while the model is served is written once."""
+        if path not in self._told:
+            self._told[path] = json_answer(make())
+        return self._told[path]
+
+    def _describe(self) -> Mapping[str, Any]:
+        return about_model.describe(self._stamp, self._state.model())
+
+    def _openapi(self) -> Mapping[str, Any]:
+        return openapi.document(self._stamp, self._state.model(), self._inference.limits)
+
+    def _stats(self) -> Answer:
+        now = {
+            "in_flight": self._inference.in_flight,
+            "ready": self._state.ready,
+            "uptime_seconds": round(time.monotonic() - self._began, 3),
+        }
+        return json_answer({**self._metrics.stats(), **now})
 
     def _unknown(self, path: str) -> ProtocolError:
         """Say what is unknown: the model, its version, or the path."""
@@ -176,4 +207,9 @@ class Application:
 
 def _check_method(scope: Scope, *allowed: str) -> None:
     if scope["method"] not in allowed:
-        raise ProtocolError(405, f"this path answers {' and '.join(allowed)} only")
+        headers = ((b"allow", ", ".join(allowed).encode()),)
+        raise ProtocolError(405, f"this path answers {' and '.join(allowed)} only", headers=headers)
+
+
+def _same(answer: Answer) -> Answer:
+    return answer

@@ -1,18 +1,49 @@
 """The way of one inference request: admitted, read, understood, predicted, written."""
 
-from tidemill_server.answers import Answer
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+
+from tidemill_server.answers import JSON, Answer
+from tidemill_server.features.request import Asked
 from tidemill_server.lifecycle.state import Served
-from tidemill_server.limits.body import Headers, Receive, read_body
+from tidemill_server.limits.body import Receive, read_body
+from tidemill_server.limits.budget import Budget, Share
 from tidemill_server.limits.gate import Gate
+from tidemill_server.plain.predictions import write_predictions
+from tidemill_server.plain.read import read_plain
+from tidemill_server.protocol import compression
+from tidemill_server.protocol.errors import Header, TooLate
+from tidemill_server.protocol.framing import Framing, Headers, check_tensors, read_framing
 from tidemill_server.protocol.infer import (
+    Envelope,
     InferRequest,
     Stamp,
-    check_headers,
     read_envelope,
     read_request,
     write_answer,
 )
+from tidemill_server.protocol.rows import read_rows
 from tidemill_server.settings import Limits
+
+_T = TypeVar("_T")
+OCTETS = b"application/octet-stream"
+LONG_BYTES = 64 * 1024  # to read or compress more takes longer than a thread is away
+
+
+@dataclass(slots=True)  # not frozen: one is made for each request
+class Call:
+    """A request as it came, the id that its answer will have, and its place among others."""
+
+    served: Served
+    headers: Headers
+    receive: Receive
+    prediction: str
+    place: ExitStack = field(default_factory=ExitStack)
 
 
 class Inference:
@@ -21,27 +52,131 @@ class Inference:
     def __init__(self, stamp: Stamp, limits: Limits) -> None:
         self.stamp = stamp
         self._limits = limits
-        self._gate = Gate(limits.in_flight)
+        # Those of all fronts: gRPC's requests count with REST's.
+        self.gate = Gate(limits.in_flight)
+        self.budget = Budget(limits.held_bytes)
 
     @property
     def in_flight(self) -> int:
-        return self._gate.count
+        return self.gate.count
 
-    async def answer(
-        self, served: Served, headers: Headers, receive: Receive, *, prediction: str
+    @property
+    def held_bytes(self) -> int:
+        return self.budget.held
+
+    @property
+    def limits(self) -> Limits:
+        return self._limits
+
+    async def tensors(self, call: Call) -> Answer:
+        """Tensors as the protocol has them; raises ProtocolError or ClientGone."""
+        return await self._bounded(call, self._tensors)
+
+    async def plain(self, call: Call) -> Answer:
+        """Rows by name, labels by name; raises ProtocolError or ClientGone."""
+        return await self._bounded(call, self._plain)
+
+    async def _bounded(
+        self, call: Call, work: Callable[[Call, Framing], Awaitable[Answer]]
     ) -> Answer:
-        """The prediction as the protocol writes it; raises ProtocolError or ClientGone."""
-        with self._gate:
-            check_headers(headers)
-            body = await read_body(headers, receive, self._limits)
-            if served.lookup is None:
-                request = read_request(body, served.signature, self._limits.rows)
-            else:
-                asked = read_envelope(body, served.signature)
-                rows, told = await served.lookup.rows(asked.inputs)
-                request = InferRequest(asked.id, rows, asked.outputs, told)
-            answer = await served.batcher.predict(request.rows, request.outputs)
-            written = write_answer(
-                request, answer, served.signature, stamp=self.stamp, prediction=prediction
+        self.gate.check()
+        framing = read_framing(call.headers)
+        with call.place:
+            if framing.seconds is None:
+                return await work(call, framing)
+            try:
+                # What is still queued then is cancelled, and never computed.
+                async with asyncio.timeout(framing.seconds):
+                    return await work(call, framing)
+            except TimeoutError:
+                raise TooLate(framing.seconds) from None
+
+    async def _tensors(self, call: Call, framing: Framing) -> Answer:
+        signature = call.served.signature
+        check_tensors(framing)
+        request = await self._request(call, framing)
+        answer = await call.served.batcher.predict(request.rows, request.outputs)
+        written, json_bytes = write_answer(
+            request, answer, signature, stamp=self.stamp, prediction=call.prediction
+        )
+        if json_bytes is None:
+            return await _finished(framing, written, JSON)
+        length = (b"inference-header-content-length", str(json_bytes).encode())
+        return await _finished(framing, written, OCTETS, length)
+
+    async def _request(self, call: Call, framing: Framing) -> InferRequest:
+        """The request with its rows; what they came from is let go."""
+        signature, lookup, size = call.served.signature, call.served.lookup, framing.json_bytes
+        if lookup is None:
+            most = self._limits.rows
+            return await self._received(
+                call, framing, lambda body: read_request(body, signature, most, size)
             )
-            return Answer(200, written)
+
+        def read(body: bytes) -> tuple[Envelope, Asked | np.ndarray]:
+            envelope = read_envelope(body, signature, size)
+            asked, envelope.inputs = lookup.reader.read(envelope.inputs), None
+            return envelope, asked
+
+        envelope, asked = await self._received(call, framing, read)
+        rows, told = await lookup.rows(asked)
+        return InferRequest(envelope.id, rows, envelope.outputs, told, envelope.as_bytes)
+
+    async def _plain(self, call: Call, framing: Framing) -> Answer:
+        served = call.served
+        rows, told = await self._rows(call, framing)
+        answer = await served.batcher.predict(rows, served.signature.output_names)
+        written = write_predictions(
+            answer, served.signature, told, stamp=self.stamp, prediction=call.prediction
+        )
+        return await _finished(framing, written, JSON)
+
+    async def _rows(self, call: Call, framing: Framing) -> tuple[np.ndarray, Mapping[str, Any]]:
+        """The rows sent by name, and what is told of those looked up."""
+        served, most = call.served, self._limits.rows
+        signature, fields, lookup = served.signature, served.fields, served.lookup
+        kind = framing.content_type
+        if lookup is None:
+            rows = await self._received(
+                call,
+                framing,
+                lambda body: read_rows(read_plain(body, kind, fields, most), signature, most),
+            )
+            return rows, {}
+        asked = await self._received(
+            call, framing, lambda body: lookup.reader.read(read_plain(body, kind, fields, most))
+        )
+        return await lookup.rows(asked)
+
+    async def _received(self, call: Call, framing: Framing, read: Callable[[bytes], _T]) -> _T:
+        """What the body says. From when it is there the request is in flight."""
+        with self.budget.share() as share:
+            body = await self._body(call, framing, share)
+            call.place.enter_context(self.gate)
+            if len(body) <= LONG_BYTES:
+                return read(body)
+            return await asyncio.to_thread(read, body)
+
+    async def _body(self, call: Call, framing: Framing, share: Share) -> bytes:
+        if not compression.is_compressed(framing.encoding):
+            return await read_body(framing.length, call.receive, self._limits, share)
+        body = await read_body(framing.length, call.receive, self._limits, share)
+        # In a thread: a small body may be large when it is read.
+        return await asyncio.to_thread(
+            compression.decompress, body, framing.encoding, self._limits.body_bytes, share.take
+        )
+
+
+async def _finished(framing: Framing, body: bytes, content_type: bytes, *more: Header) -> Answer:
+    """Compressed where the client takes it and it is worth it."""
+    if len(body) < compression.LEAST_BYTES or not framing.accepted:
+        return Answer(200, body, content_type, more)
+    encoding = compression.accepted(framing.accepted)
+    if not encoding:
+        return Answer(200, body, content_type, more)
+    if len(body) > LONG_BYTES:
+        packed = await asyncio.to_thread(compression.compress, body, encoding)
+    else:
+        packed = compression.compress(body, encoding)
+    headers = ((b"content-encoding", encoding), (b"vary", b"accept-encoding"), *more)
+    return Answer(200, packed, content_type, headers)

@@ -1,9 +1,10 @@
 """Start: settings, then the heavy imports, then the child, then the server.
 
-The order matters. The child that loads the model first is forked when scikit-learn is imported (so
-that it need not import it again) and before anything starts a thread.
+The order matters. The child that loads the model first is forked when the model's library is
+imported (so that it need not import it again) and before anything starts a thread.
 """
 
+import functools
 import gc
 import importlib
 import logging
@@ -46,10 +47,12 @@ def _run(settings: Settings) -> None:
     # Imports make objects that stay: looking through them for garbage takes a tenth of the time,
     # and later would copy, page by page, the memory that the child shares.
     gc.disable()
+    choice = importlib.import_module("tidemill_server.formats.choice")
+    choice.prepare(settings.runtime)
     examine = importlib.import_module("tidemill_server.probe.examine").examine
     child = importlib.import_module("tidemill_server.probe.child")
     gc.freeze()
-    prober = child.Prober.start(examine)
+    prober = child.Prober.start(functools.partial(examine, runtime=settings.runtime))
     process = importlib.import_module("tidemill_server.process")
     gc.freeze()
     gc.enable()

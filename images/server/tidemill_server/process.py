@@ -7,24 +7,32 @@ in flight is finished, and the process ends with 0. A second signal ends it at o
 
 import asyncio
 import contextlib
+import importlib
 import logging
 import signal
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import uvicorn
 import uvloop
 
+from tidemill_server.about.page import pages
+from tidemill_server.accounts import Accounts
 from tidemill_server.app import Application
 from tidemill_server.exits import INTERNAL_ERROR, Exit, Refused
 from tidemill_server.ids import PredictionIds
 from tidemill_server.inference import Inference
 from tidemill_server.lifecycle.start import Starter
 from tidemill_server.lifecycle.state import State
+from tidemill_server.limits.connection import bounded
 from tidemill_server.metrics.registry import Metrics
 from tidemill_server.probe.child import Prober
 from tidemill_server.protocol.infer import Stamp
 from tidemill_server.settings import Settings
+
+if TYPE_CHECKING:
+    from tidemill_server.rpc.front import Front
 
 BACKLOG = 2048
 KEEP_ALIVE_SECONDS = 75  # longer than the routers in front keep an idle connection
@@ -49,7 +57,9 @@ class Process:
         self._state = State()
         self._metrics = Metrics()
         self._stopping = asyncio.Event()
+        self._ids = PredictionIds()
         self._http: uvicorn.Server | None = None
+        self._grpc: Front | None = None
         # One thread: the model is asked by one at a time, and libraries need not be thread-safe.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
         self._prober = prober
@@ -58,9 +68,14 @@ class Process:
     async def run(self) -> None:
         """Serve, load, wait for the end."""
         self._listen_for_signals()
-        self._http = self._server()
+        inference = self._inference()
+        accounts = Accounts(self._metrics, self._settings.access_log_every)
+        self._http = self._server(inference, accounts)
         listener = _listen(self._settings.port)
-        log.info("listening", extra={"port": listener.getsockname()[1]})
+        ports = {"port": listener.getsockname()[1]}
+        if self._settings.grpc_port is not None:
+            ports["grpc"] = await self._listen_to_grpc(inference, accounts)
+        log.info("listening", extra=ports)
         serving = asyncio.create_task(self._http.serve(sockets=[listener]))
         stopping = asyncio.create_task(self._stopping.wait())
         starting = asyncio.create_task(self._starter.start())
@@ -82,6 +97,8 @@ class Process:
         """Whoever still comes is answered; who was ready is given time to be forgotten."""
         was_ready = self._state.ready
         self._state.drain()
+        if self._grpc is not None:
+            self._grpc.retire()
         self._stopping.clear()
         if was_ready:
             seconds = self._settings.stopping.drain_seconds
@@ -90,9 +107,11 @@ class Process:
                 await asyncio.wait_for(self._stopping.wait(), seconds)
 
     async def _end(self, serving: "asyncio.Task[None]") -> None:
-        """Stop listening, finish what is in flight, within bounds that the HTTP server keeps."""
+        """Stop listening, finish what is in flight, within bounds that both fronts keep."""
         if self._http is not None:
             self._http.should_exit = True
+        if self._grpc is not None:
+            await self._grpc.end(self._settings.stopping.finish_seconds)
         await serving
         self._prober.stop()
         self._thread.shutdown(wait=False, cancel_futures=True)
@@ -103,24 +122,39 @@ class Process:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
 
-    def _server(self) -> uvicorn.Server:
+    def _inference(self) -> Inference:
         settings = self._settings
         stamp = Stamp(settings.model_name, settings.model_version, settings.model_digest)
         inference = Inference(stamp, settings.limits)
         self._metrics.describe(stamp.name, stamp.version, stamp.digest)
         self._metrics.watch("in_flight", "Requests in flight.", lambda: inference.in_flight)
+        held = "Bytes of bodies that are being received and read."
+        self._metrics.watch("held_bytes", held, lambda: inference.held_bytes)
         self._metrics.watch("ready", "1 when the model answers.", lambda: self._state.ready)
+        return inference
+
+    async def _listen_to_grpc(self, inference: Inference, accounts: Accounts) -> int:
+        """The port. What gRPC needs is imported only here: without it nothing starts later."""
+        front = importlib.import_module("tidemill_server.rpc.front")
+        service = importlib.import_module("tidemill_server.rpc.service")
+        answering = service.Service(self._state, inference, ids=self._ids, accounts=accounts)
+        self._grpc = front.Front(answering, inference)
+        listener = _listen(self._settings.grpc_port or 0)
+        await self._grpc.listen(listener, BACKLOG)
+        port: int = listener.getsockname()[1]
+        return port
+
+    def _server(self, inference: Inference, accounts: Accounts) -> uvicorn.Server:
+        settings = self._settings
         app = Application(
-            self._state,
-            inference,
-            metrics=self._metrics,
-            ids=PredictionIds(),
-            log_every=settings.access_log_every,
+            self._state, inference, metrics=self._metrics, ids=self._ids, accounts=accounts
         )
+        if settings.page:
+            app.show(pages())
         config = uvicorn.Config(
             app,
             loop="none",
-            http="httptools",
+            http=bounded(settings.limits.body_seconds, KEEP_ALIVE_SECONDS),
             ws="none",
             lifespan="off",
             log_config=None,

@@ -4,14 +4,21 @@ Every limit has a default that suits one replica on one core. A value that canno
 process with the variable's name: nothing is guessed and nothing is ignored.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, cast
 
 from tidemill.store import digests, layout
 from tidemill_server.exits import SPEC_INVALID, Exit, Refused
 
 MIB = 1024 * 1024
+BODIES = 8
+
+# What answers. Auto: what the package has; Onnx: the same, known to be ONNX; Native: not ONNX.
+Runtime = Literal["Auto", "Onnx", "Native"]
+RUNTIMES: tuple[Runtime, ...] = ("Auto", "Onnx", "Native")
 
 
 @dataclass(frozen=True)
@@ -19,10 +26,18 @@ class Limits:
     """Bounds on what clients may ask for; beyond them 413 or 429, never a slow death."""
 
     body_bytes: int = 16 * MIB  # TIDEMILL_MAX_BODY_BYTES
+    # TIDEMILL_MAX_BODIES_BYTES: of all requests together; 0: eight of the largest
+    bodies_bytes: int = 0
     rows: int = 10_000  # TIDEMILL_MAX_ROWS: in one request
     in_flight: int = 256  # TIDEMILL_MAX_IN_FLIGHT: requests being answered at a time
     batch_rows: int = 2_048  # TIDEMILL_MAX_BATCH_ROWS: rows put together from several requests
-    body_seconds: float = 30.0  # TIDEMILL_BODY_SECONDS: for the whole body to arrive
+    # TIDEMILL_BODY_SECONDS: for the whole body to arrive, and for the answer to be taken
+    body_seconds: float = 30.0
+
+    @property
+    def held_bytes(self) -> int:
+        """How much of bodies is held at a time; one of the largest has room in any case."""
+        return max(self.bodies_bytes or BODIES * self.body_bytes, self.body_bytes)
 
 
 @dataclass(frozen=True)
@@ -91,11 +106,15 @@ class Settings:
     scratch: Path = Path("/scratch")  # TIDEMILL_SCRATCH
     termination: Path = Path("/dev/termination-log")  # TIDEMILL_TERMINATION
     port: int = 8080  # PORT; 0: any free one, named in the log
+    grpc_port: int | None = None  # TIDEMILL_GRPC_PORT: as PORT; not set: no gRPC
+    runtime: Runtime = "Auto"  # TIDEMILL_RUNTIME: Auto, Onnx or Native
+    page: bool = True  # TIDEMILL_PAGE: Enabled or Disabled, the page for people at /
     access_log_every: int = 0  # TIDEMILL_ACCESS_LOG_EVERY: log one request of so many; 0: none
     limits: Limits = field(default_factory=Limits)
     loading: Loading = field(default_factory=Loading)
     stopping: Stopping = field(default_factory=Stopping)
     online: Online | None = None
+    public_keys: tuple[str, ...] = ()  # TIDEMILL_MODEL_PUBLIC_KEYS: PEMs, as a list in JSON
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Settings":
@@ -117,6 +136,11 @@ class Settings:
             scratch=_path(env, "TIDEMILL_SCRATCH", cls.scratch),
             termination=termination_path(env),
             port=_integer(env, "PORT", cls.port),
+            grpc_port=_integer(env, "TIDEMILL_GRPC_PORT", 0)
+            if env.get("TIDEMILL_GRPC_PORT")
+            else None,
+            runtime=cast("Runtime", _one_of(env, "TIDEMILL_RUNTIME", RUNTIMES)),
+            page=_one_of(env, "TIDEMILL_PAGE", ("Enabled", "Disabled")) == "Enabled",
             access_log_every=_integer(env, "TIDEMILL_ACCESS_LOG_EVERY", cls.access_log_every),
             limits=_limits(env),
             loading=Loading(
@@ -128,6 +152,7 @@ class Settings:
                 finish_seconds=_seconds(env, "TIDEMILL_FINISH_SECONDS", Stopping.finish_seconds),
             ),
             online=Online.from_env(env),
+            public_keys=_texts(env, "TIDEMILL_MODEL_PUBLIC_KEYS"),
         )
 
 
@@ -143,6 +168,7 @@ def _path(env: Mapping[str, str], name: str, default: Path) -> Path:
 def _limits(env: Mapping[str, str]) -> Limits:
     return Limits(
         body_bytes=_integer(env, "TIDEMILL_MAX_BODY_BYTES", Limits.body_bytes, least=1),
+        bodies_bytes=_integer(env, "TIDEMILL_MAX_BODIES_BYTES", Limits.bodies_bytes),
         rows=_integer(env, "TIDEMILL_MAX_ROWS", Limits.rows, least=1),
         in_flight=_integer(env, "TIDEMILL_MAX_IN_FLIGHT", Limits.in_flight, least=1),
         batch_rows=_integer(env, "TIDEMILL_MAX_BATCH_ROWS", Limits.batch_rows, least=1),
@@ -172,6 +198,20 @@ def _integer(env: Mapping[str, str], name: str, default: int, *, least: int = 0)
     if not text.isdecimal() or int(text) < least:
         raise _wrong(name, f"it must be a whole number of at least {least}, not {text!r}")
     return int(text)
+
+
+def _texts(env: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """A list of texts in JSON; none where it is not set."""
+    if not env.get(name):
+        return ()
+    try:
+        found = json.loads(env[name])
+    except (ValueError, RecursionError):
+        found = None
+    # Empty, it would demand a signature of nobody and check none.
+    if not isinstance(found, list) or not found or not all(isinstance(o, str) for o in found):
+        raise _wrong(name, "it must be a list of texts in JSON")
+    return tuple(found)
 
 
 def _seconds(env: Mapping[str, str], name: str, default: float) -> float:

@@ -11,6 +11,9 @@ import re
 
 MAX_LABEL = 63
 HASH_LENGTH = 10
+# A pod of several is called as its Job with a dash and its number, of two digits at most.
+NUMBER_LENGTH = 3
+MAX_STEM = MAX_LABEL - NUMBER_LENGTH - HASH_LENGTH - 1
 _DNS_LABEL = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
@@ -24,11 +27,11 @@ def short_hash(*parts: str) -> str:
 
 
 def child_name(kind: str, parent: str, *purpose: str) -> str:
-    """Name a child for its purpose: at most 63 characters, a valid DNS label."""
+    """Name a child for its purpose: a valid DNS label, also with the number of a pod after it."""
     suffix = short_hash(kind, parent, *purpose)
-    stem = re.sub(r"[^a-z0-9]+", "-", parent)[: MAX_LABEL - HASH_LENGTH - 1].strip("-")
+    stem = re.sub(r"[^a-z0-9]+", "-", parent)[:MAX_STEM].strip("-")
     # A Service's name must start with a letter; a parent's may start with a digit.
-    stem = stem if stem[:1].isalpha() else f"x{stem}"[: MAX_LABEL - HASH_LENGTH - 1].rstrip("-")
+    stem = stem if stem[:1].isalpha() else f"x{stem}"[:MAX_STEM].rstrip("-")
     return f"{stem}-{suffix}"
 
 

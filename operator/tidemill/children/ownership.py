@@ -8,6 +8,12 @@ from tidemill.kube.owners import OWNER_UID_LABEL, owner_of
 
 MANAGED_BY = {"app.kubernetes.io/managed-by": "tidemill"}
 KIND_LABEL = "tidemill.dev/kind"
+# Of pods that are to reach more than our store and our operator: network policies go by it.
+OUTSIDE = {"tidemill.dev/egress": "outside"}
+# Of pods that share the work of one Job, and talk to one another.
+CREW = {"tidemill.dev/crew": "shared"}
+# Of pods that run a user's code together: what they reach of one another is not to be ours.
+RANKS = {"tidemill.dev/crew": "code"}
 
 
 def labels(kind: str, uid: str) -> dict[str, str]:

@@ -12,8 +12,6 @@ from tidemill.kube.drift import quantity
 
 USER_ID = 65532
 UNREACHABLE_SECONDS = 30
-# The name of the one container in our pods that is not ours: what it says, anybody may have said.
-USERS_CONTAINER = "prepare"
 
 POD_SECURITY: dict[str, Any] = {
     "runAsNonRoot": True,

@@ -6,13 +6,14 @@ what ended a container before what keeps one from starting. It is pure; the call
 
 import itertools
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from tidemill.api.v1alpha1.reasons import Reason
-from tidemill.children.pod_spec import USERS_CONTAINER
+from tidemill.children.foreign import FOREIGN, PREPARE, ROOMS, rank_of
 
 MAX_LOG_LINES = 20
 MAX_LOG_LINE = 512
@@ -21,6 +22,10 @@ _ABOUT_VOLUMES = ("persistentvolume", "persistent volume", "pvc(s)", "volume zon
 # Of a Job's pod the container that works; others are before it or beside it.
 WORKER = "runner"
 _SIGKILL, _SIGTERM = 137, 143
+# As the kubelet says it.
+_FULL = re.compile(rf'Usage of EmptyDir volume "({"|".join(ROOMS)})" exceeds the limit "([^"]+)"')
+# Ours, beside the user's code.
+FOLLOWER = "follow"
 _NEEDS_SOMEBODY = {
     Reason.UNSCHEDULABLE,
     Reason.IMAGE_PULL_FAILED,
@@ -68,7 +73,7 @@ def overdue(pods: Iterable[Mapping[str, Any]], limit: float, now: datetime) -> D
     for pod in pods:
         for container in pod.get("status", {}).get("initContainerStatuses") or ():
             running = container.get("state", {}).get("running") or {}
-            if container["name"] != USERS_CONTAINER or not running.get("startedAt"):
+            if container["name"] != PREPARE or not running.get("startedAt"):
                 continue
             ran = (now - datetime.fromisoformat(running["startedAt"])).total_seconds()
             if ran > limit:
@@ -81,10 +86,35 @@ def overdue(pods: Iterable[Mapping[str, Any]], limit: float, now: datetime) -> D
     return None
 
 
+def overflowed(pods: Iterable[Mapping[str, Any]]) -> Diagnosis | None:
+    """Name a pod that was evicted since the user's container filled a folder of its own.
+
+    To the Job that is an eviction like any other; but the same again would end the same.
+    """
+    for pod in pods:
+        status = pod.get("status", {})
+        room = _FULL.search(str(status.get("message", "")))
+        containers = pod.get("spec", {}).get("initContainers") or ()
+        foreign = next((FOREIGN[one["name"]] for one in containers if one["name"] in FOREIGN), None)
+        if status.get("reason") != "Evicted" or room is None or foreign is None:
+            continue
+        rank = next(filter(None, (rank_of(pod, one["name"]) for one in containers)), "")
+        message = (
+            f"{foreign.field}{rank} wrote more than {room[2]} to {ROOMS[room[1]]}, the limit: "
+            "write less"
+        )
+        return Diagnosis(foreign.reason, message, pod["metadata"]["name"], True, overdue=True)
+    return None
+
+
 def works(pod: Mapping[str, Any]) -> bool:
-    """Tell whether the container runs that does a pod's work."""
-    containers = pod.get("status", {}).get("containerStatuses") or ()
-    return any(one["name"] == WORKER and one.get("state", {}).get("running") for one in containers)
+    """Tell whether a container runs that does a pod's work: ours, or the user's before it."""
+    status = pod.get("status", {})
+    containers = [
+        *(one for one in status.get("containerStatuses") or () if one["name"] == WORKER),
+        *(one for one in status.get("initContainerStatuses") or () if one["name"] in FOREIGN),
+    ]
+    return any(one.get("state", {}).get("running") for one in containers)
 
 
 def is_over(pod: Mapping[str, Any]) -> bool:
@@ -149,8 +179,8 @@ def _container_fault(pod: Mapping[str, Any], status: Mapping[str, Any]) -> Diagn
         text = str(waiting.get("message", "")).strip()
         if waiting.get("reason") in _PULL_FAULTS:
             image = container.get("image", "?")
-            named = container["name"] == USERS_CONTAINER
-            field = "spec.prepare.container.image: " if named else ""
+            foreign = FOREIGN.get(container["name"])
+            field = f"{foreign.field}.image: " if foreign else ""
             message = (
                 f"{field}node {pod['spec'].get('nodeName')} cannot pull the image {image}: {text}: "
                 "check the registry and the name; it is tried again"
@@ -172,6 +202,14 @@ def _sidecar_ended(pod: Mapping[str, Any], container: str, ended: Mapping[str, A
     """Say that a sidecar ends again and again; what it says is nobody's word but its own."""
     name, code = pod["metadata"]["name"], int(ended.get("exitCode", 0))
     why = " (out of memory)" if ended.get("reason") == "OOMKilled" else ""
+    if container == FOLLOWER:
+        message = (
+            f"the container {container}, which passes on progress and keeps checkpoints, ended "
+            f"with exit code {code}{why} and is started again"
+        )
+        return Diagnosis(
+            Reason.CONTAINER_FAILED, message, name, container=container, aside=works(pod)
+        )
     message = (
         f"the sidecar {container} ended with exit code {code}{why} and is started again: correct "
         f"spec.template.sidecars, see `kubectl logs {name} -c {container}`"
@@ -182,7 +220,8 @@ def _sidecar_ended(pod: Mapping[str, Any], container: str, ended: Mapping[str, A
 
 def _ended(pod: Mapping[str, Any], container: str, ended: Mapping[str, Any]) -> Diagnosis:
     name, code = pod["metadata"]["name"], int(ended.get("exitCode", 0))
-    text, foreign = str(ended.get("message", "")), container == USERS_CONTAINER
+    text, foreign = str(ended.get("message", "")), FOREIGN.get(container)
+    rank = rank_of(pod, container)
     told = {} if foreign else parse_termination(text)
     # Who leaves no JSON has the end of its log there: Kubernetes puts it in that place.
     lines = told.get("log") if told else text.splitlines()
@@ -192,22 +231,23 @@ def _ended(pod: Mapping[str, Any], container: str, ended: Mapping[str, Any]) -> 
         limit = _memory_limit(pod, container)
         what = f"its memory limit of {limit}" if limit else "what its node has of memory"
         message = (
-            f"the container {container} passed {what}: raise "
+            f"the container {container}{rank} passed {what}: raise "
             "spec.template.resources.limits.memory, or use less"
         )
         return Diagnosis(Reason.OOM_KILLED, message, name, True, code, log, container)
     if foreign and code not in (_SIGKILL, _SIGTERM):
         message = (
-            f"spec.prepare.container ended with exit code {code}: correct what it runs, see "
+            f"{foreign.field}{rank} ended with exit code {code}: correct what it runs, see "
             f"`kubectl logs {name} -c {container}`"
         )
-        return Diagnosis(Reason.PREPARE_FAILED, message, name, True, code, log, container)
+        return Diagnosis(foreign.reason, message, name, True, code, log, container)
     reason = Reason.named(told.get("reason"))
     if reason and told.get("message"):
         return Diagnosis(reason, str(told["message"]), name, True, code, log, container)
-    killed = code == _SIGKILL or (foreign and code == _SIGTERM)
-    hint = " (killed from outside)" if killed else ""
-    message = f"the container {container} ended with exit code {code}{hint}: see its log"
+    killed = code == _SIGKILL or (foreign is not None and code == _SIGTERM)
+    cause = "killed from outside" + (", or it lost another rank" if rank else "")
+    hint = f" ({cause})" if killed else ""
+    message = f"the container {container}{rank} ended with exit code {code}{hint}: see its log"
     return Diagnosis(Reason.CONTAINER_FAILED, message, name, True, code, log, container)
 
 

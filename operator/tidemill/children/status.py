@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from tidemill.api.v1alpha1.actor import Actor
 from tidemill.api.v1alpha1.conditions import (
     Condition,
     ConditionType,
@@ -19,7 +20,7 @@ from tidemill.api.v1alpha1.conditions import (
     stalled,
 )
 from tidemill.api.v1alpha1.meta import RECONCILE_REQUESTED_AT, CommonStatus
-from tidemill.api.v1alpha1.reasons import Actor, Reason
+from tidemill.api.v1alpha1.reasons import Reason
 from tidemill.engine.context import Context
 from tidemill.engine.errors import Retry, Stalled
 from tidemill.engine.result import Result

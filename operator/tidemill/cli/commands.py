@@ -14,7 +14,7 @@ from tidemill.cli.data import Data
 from tidemill.cli.download import Download, places
 from tidemill.cli.failure import Exit, Failure
 from tidemill.cli.files import written
-from tidemill.cli.flags import complete_name, complete_version, with_data
+from tidemill.cli.flags import complete_name, complete_version, with_data, with_page
 from tidemill.cli.words import plain, short, size
 from tidemill.store.manifest import Manifest, ManifestError
 from tidemill.store.manifest import parse as parse_manifest
@@ -137,15 +137,7 @@ def diff(data: Data, name: str, before: str, after: str, **flags: object) -> Non
 @dataset.command()
 @name_argument
 @version_argument
-@click.option(
-    "-o",
-    "--output",
-    "file",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Where to; default NAME-VERSION.html.",
-)
-@click.option("--open", "show", is_flag=True, help="Open it in a browser.")
+@with_page("NAME-VERSION.html")
 @with_data
 def report(data: Data, name: str, version: str, *, file: Path | None, show: bool) -> None:
     """Write the report of VERSION: what is in it, its checks, what changed. One file of HTML."""

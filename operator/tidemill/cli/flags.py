@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import click
@@ -66,6 +67,26 @@ def with_data(command: Command) -> Command:
         return command(data, **others)
 
     return given
+
+
+def with_page(default: str) -> Callable[[Command], Command]:
+    """Give a command that writes a page the options of where to, and whether to show it."""
+
+    def given(command: Command) -> Command:
+        where = click.option(
+            "-o",
+            "--output",
+            "file",
+            metavar="FILE",
+            type=click.Path(dir_okay=False, path_type=Path),
+            help=f"Where to; default {default}.",
+        )
+        return where(show_option(command))
+
+    return given
+
+
+show_option = click.option("--open", "show", is_flag=True, help="Open it in a browser.")
 
 
 def complete_name(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:

@@ -14,9 +14,11 @@ from tidemill.cli import comparison, run_view
 from tidemill.cli.data import Broken, Data
 from tidemill.cli.failure import Exit, Failure
 from tidemill.cli.files import written
-from tidemill.cli.flags import data_of, with_data
+from tidemill.cli.flags import data_of, show_option, with_data, with_page
 from tidemill.cli.runs import Runs
 from tidemill.cli.words import plain
+from tidemill.pages import compare as pages
+from tidemill.pages.compare import MOST_RUNS
 
 ERASED = "\r\x1b[2K"
 WAITING = "Pending"
@@ -95,15 +97,7 @@ def logs(data: Data, name: str, *, follow: bool) -> None:
 
 @run.command()
 @run_argument
-@click.option(
-    "-o",
-    "--output",
-    "file",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Where to; default NAME.html.",
-)
-@click.option("--open", "show", is_flag=True, help="Open it in a browser.")
+@with_page("NAME.html")
 @with_data
 def report(data: Data, name: str, *, file: Path | None, show: bool) -> None:
     """Write the report of NAME: what was trained, on what, how good it is. One file of HTML."""
@@ -116,16 +110,51 @@ def report(data: Data, name: str, *, file: Path | None, show: bool) -> None:
 
 
 @run.command()
-@click.argument("a", shell_complete=complete_run)
-@click.argument("b", shell_complete=complete_run)
+@click.argument("names", metavar="A B [C]...", nargs=-1, required=True, shell_complete=complete_run)
 @click.option("--all", "everything", is_flag=True, help="Show what is the same as well.")
 @click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table")
+@click.option(
+    "--html",
+    "file",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a page with all that was judged, also of more than two runs.",
+)
+@show_option
 @with_data
-def compare(data: Data, a: str, b: str, *, everything: bool, output: str) -> None:
-    """Put the runs A and B side by side: what they were asked for, and how good they are."""
-    runs = Runs(data)
+def compare(data: Data, names: tuple[str, ...], **flags: Any) -> None:  # noqa: ANN401 - the options above
+    """Put runs side by side: what they were asked for, and how good they are."""
+    if file := flags["file"]:
+        if not 2 <= len(names) <= MOST_RUNS:
+            raise click.UsageError(f"from 2 to {MOST_RUNS} runs can be compared on a page")
+        found = [_judged(Runs(data), name) for name in names]
+        written(file, pages.compare(found).encode(), show=flags["show"])
+        return
+    if len(names) != 2:
+        raise click.UsageError("two runs are put side by side here: give --html FILE for others")
+    if flags["show"]:
+        raise click.UsageError("--open shows a page: give --html FILE")
+    _beside(Runs(data), *names, **flags)
+
+
+def _beside(runs: Runs, a: str, b: str, **flags: Any) -> None:  # noqa: ANN401 - a command's options
     found = comparison.compare(runs.run(a), runs.run(b))
-    if output == "json":
+    if flags["output"] == "json":
         click.echo(json.dumps({"a": a, "b": b, **found.to_dict()}, indent=2))
     else:
-        run_view.compared((a, b), found, everything=everything)
+        run_view.compared((a, b), found, everything=flags["everything"])
+
+
+def _judged(runs: Runs, name: str) -> pages.Run:
+    """Give a run with what was judged of it; raises Failure where it has no result."""
+    body = runs.run(name)
+    if not (body.get("status") or {}).get("metrics"):
+        why = f"run {name} has no result to compare: {run_view.line(body)}"
+        raise Failure(Exit.REFUSED, why)
+    try:
+        result = json.loads(runs.left(body, "result"))
+    except ValueError:
+        raise Failure(Exit.REFUSED, f"the result of run {name} is damaged") from None
+    if not isinstance(result, dict) or not {"metrics", "artifact"} <= result.keys():
+        raise Failure(Exit.REFUSED, f"the result of run {name} is damaged")
+    return pages.Run(name, result, body.get("spec") or {})

@@ -23,6 +23,7 @@ GONE = 410  # the state to begin from is too old: it is read anew
 MAX_LOG = 256 * 1024 * 1024
 CONTAINER = "runner"
 JOB_LABEL = "batch.kubernetes.io/job-name"
+INDEX_ANNOTATION = "batch.kubernetes.io/job-completion-index"
 _LEFT = re.compile(r"s3://[^/]+/runs/([^/]+)/([^/]+)/([^/]+)/[^/]+")
 Body = dict[str, Any]
 
@@ -87,12 +88,13 @@ class Runs:
             answer.close()
 
     def pod(self, job: str) -> Body | None:
-        """Give the newest pod of a Job, if there is one."""
+        """Give the newest pod of a Job, if there is one; of several that of rank 0."""
         namespace = quote(self.data.namespace, safe="")
         query = urlencode({"labelSelector": f"{JOB_LABEL}={job}"})
         pods = self._json(f"/api/v1/namespaces/{namespace}/pods?{query}")["items"]
-        pods.sort(key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")))
-        return pods[-1] if pods else None
+        first = [pod for pod in pods if _number(pod) == "0"]
+        first.sort(key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")))
+        return first[-1] if first else None
 
     def pod_log(self, pod: str, *, follow: bool) -> Iterator[str]:
         """Give the lines of a pod's log; with `follow`, those to come as well."""
@@ -151,6 +153,11 @@ class Runs:
     def _absent(self, name: str) -> Failure:
         why = f"namespace {self.data.namespace} has no run {name}: see `kubectl get tmrun`"
         return Failure(Exit.REFUSED, why)
+
+
+def _number(pod: Mapping[str, Any]) -> str:
+    notes = pod["metadata"].get("annotations") or {}
+    return str(notes.get(INDEX_ANNOTATION, "0"))
 
 
 def _lines(answer: Any) -> Iterator[bytes]:  # noqa: ANN401 - as urllib3 gives it

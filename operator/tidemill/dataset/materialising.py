@@ -206,8 +206,7 @@ class Materialising:
         if plan.hold is not None and start is not None:
             job, document, policy = self._job(subject, start)
             await launcher.hold(live, plan.hold, job)
-            # A pod that has not started may wait for a Secret that somebody removed or edited.
-            if plan.hold.phase is Phase.RUNNING and not plan.hold.ready:
+            if launcher.wants_its_secret(plan.hold):
                 await launcher.keep_secret(live, job, document, policy)
         for old in plan.delete:
             await launcher.delete(live, old)
@@ -227,6 +226,7 @@ class Materialising:
             deadline_seconds=DEADLINE_SECONDS,
             source_secret=_secret(subject.store),
             annotations=start.notes,
+            outside=True,
         )
         bucket = platform.store_config.bucket
         policy = materialise_policy(bucket, key.namespace, key.name, uid)

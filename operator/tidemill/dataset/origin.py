@@ -65,6 +65,14 @@ class Origin:
         return reference.name if reference else None
 
     @property
+    def outside(self) -> bool:
+        """Tell whether it lies at an address that is not the store's."""
+        source = self.spec.source
+        if source.s3:
+            return source_config(source.s3, self.store, {}).endpoint != self.store.endpoint
+        return bool(source.http or source.sql)
+
+    @property
     def claim(self) -> str | None:
         """Name the PersistentVolumeClaim that the source is on."""
         return self.spec.source.pvc.claim_name if self.spec.source.pvc else None

@@ -7,16 +7,21 @@ from tidemill.api.v1alpha1.dataset import DatasetSpec
 from tidemill.api.v1alpha1.durations import parse_duration
 from tidemill.api.v1alpha1.prepare import Container, Prepare
 from tidemill.api.v1alpha1.reasons import Reason
-from tidemill.children.pod_spec import USERS_CONTAINER
+from tidemill.children.foreign import PREPARE
 from tidemill.children.pods import Diagnosis
-
-LINES = 5
-LINE = 200
+from tidemill.jobs.between import Middle
+from tidemill.jobs.words import last_words
 
 
 def container(spec: DatasetSpec) -> Container | None:
     """Give the container that prepares the rows, if one does."""
     return spec.prepare.container if spec.prepare else None
+
+
+def middle(spec: DatasetSpec) -> Middle | None:
+    """Give the same as a part of the Job's pod."""
+    found = container(spec)
+    return Middle.preparing(found) if found else None
 
 
 def limit(spec: DatasetSpec) -> float | None:
@@ -38,21 +43,15 @@ def told(spec: DatasetSpec, found: Diagnosis) -> Diagnosis:
 
     Nobody knows what it prints: where values are sensitive, its log stays where it is.
     """
-    if found.container != USERS_CONTAINER or found.reason is not Reason.PREPARE_FAILED:
+    if found.container != PREPARE or found.reason is not Reason.PREPARE_FAILED:
         return found
     columns = (spec.schema_.columns if spec.schema_ else None) or ()
     if any(column.sensitive for column in columns):
         words = "its log is not shown here, since spec.schema has sensitive columns"
     else:
-        lines = [_printable(line) for line in found.log if line.strip()][-LINES:]
-        words = f"it wrote: {' | '.join(lines)}" if lines else "it wrote nothing to its log"
+        words = last_words(found.log)
     return replace(found, message=f"{found.message}; {words}")
 
 
 def _seconds(prepare: Prepare) -> float:
     return parse_duration(prepare.deadline).total_seconds()
-
-
-def _printable(line: str) -> str:
-    text = "".join(sign if sign.isprintable() else " " for sign in line).strip()
-    return text if len(text) <= LINE else f"{text[:LINE]}…"

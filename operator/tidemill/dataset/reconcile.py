@@ -198,8 +198,7 @@ class DatasetReconciler:
                 await self.launcher.start(live, job, document, policy)
         elif plan.hold:
             await self.launcher.hold(live, plan.hold, job)
-            # A pod that has not started may wait for a Secret that somebody removed or edited.
-            if plan.hold.phase is Phase.RUNNING and not plan.hold.ready:
+            if self.launcher.wants_its_secret(plan.hold):
                 await self.launcher.keep_secret(live, job, document, policy)
 
     def _origin(self, live: Mapping[str, Any], spec: DatasetSpec) -> Origin:
@@ -244,9 +243,10 @@ class DatasetReconciler:
             template=spec.template,
             deadline_seconds=INGEST_DEADLINE_SECONDS + int(prepared.limit(spec) or 0),
             workers=start.workers,
-            prepare=prepared.container(spec),
+            middle=prepared.middle(spec),
             source_secret=origin.secret,
             source_claim=origin.claim,
+            outside=origin.outside,
             annotations={
                 KEY_ANNOTATION: start.key,
                 ATTEMPT_ANNOTATION: str(start.attempt),

@@ -25,10 +25,12 @@ SETTLE_SECONDS = 3.0
 COMING_UP_CHECK = 5.0
 STALLED_CHECK = 30.0
 _CRASHES = {Reason.CONTAINER_FAILED}
+FORBIDDEN_BY_POLICY = frozenset({Reason.POLICY_VIOLATED, Reason.POLICY_INVALID})
 # Nothing tells of a Secret that is there at last, or of a store that answers again.
 _LOOK_AGAIN = {
     *(Reason.SECRET_MISSING, Reason.SECRET_INVALID),
     *(Reason.STORE_UNAVAILABLE, Reason.ACCESS_DENIED, Reason.BUCKET_MISSING),
+    *FORBIDDEN_BY_POLICY,
 }
 # The pod's successor, or the same pod a little later, may well come up.
 _PASSING = {Reason.EVICTED, Reason.NODE_LOST, Reason.STORE_UNAVAILABLE}
@@ -132,7 +134,8 @@ def _coming_up(
     )
     trouble = observed.trouble
     if trouble is not None:
-        out = WAY_OUT if trouble.reason in _OF_THE_PACKAGE else ""
+        out = SIGN if trouble.reason is Reason.SIGNATURE_INVALID else ""
+        out = WAY_OUT if trouble.reason in _OF_THE_PACKAGE else out
         message = f"version {wanted}: {trouble.message}{out}" + _keeps_serving(stable, same)
         reason = Reason.CRASH_LOOPING if trouble.reason in _CRASHES else trouble.reason
         acts = (trouble.final or trouble.needs_somebody) and reason not in _PASSING
@@ -155,6 +158,7 @@ def _coming_up(
 
 
 WAY_OUT = ": mend the package, or name another in spec.model"
+SIGN = ": name a package signed by a key of spec.model.verification, or believe the one that did"
 _OF_THE_PACKAGE = {
     Reason.DIGEST_MISMATCH,
     Reason.UNEXPECTED_FILE,

@@ -9,11 +9,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tidemill.api.v1alpha1.meta import Template
 from tidemill.api.v1alpha1.model_deployment import ModelDeploymentSpec
-from tidemill.api.v1alpha1.serving_features import ServingFeatures
+from tidemill.api.v1alpha1.signing import Verification
 from tidemill.children.naming import child_name, service_name, short_hash
-from tidemill.children.ownership import child_metadata
+from tidemill.children.ownership import OUTSIDE, child_metadata
 from tidemill.children.pod_spec import CONTAINER_SECURITY, resources, restricted_pod
 from tidemill.deployment import lookup
 from tidemill.deployment.observed import (
@@ -29,6 +28,9 @@ from tidemill.kube.owners import OWNER_UID_LABEL
 KIND = "ModelDeployment"
 STORE_DIR = "/etc/tidemill/store"
 HTTP_PORT = 8080
+GRPC_PORT = 9000
+PAGE = "Enabled"
+GRPC = "Disabled"
 DRAIN_SECONDS = 10
 STOP_SECONDS = 40
 START_SECONDS = 600  # until the process listens; the model is loaded later, in sight of the probes
@@ -38,17 +40,23 @@ DEFAULT_RESOURCES: dict[str, dict[str, Any]] = {
 }
 
 
-def revision_of(
-    target: Target,
-    image: str,
-    template: Template | None,
-    features: ServingFeatures | None = None,
-) -> str:
+def revision_of(target: Target, image: str, spec: ModelDeploymentSpec) -> str:
     """Hash what shapes the pods; the number of replicas does not."""
+    template, features, verification = spec.template, spec.features, spec.model.verification
     # Defaults are left out: a field that comes with a later version moves no traffic.
-    shapes = [template.model_dump(mode="json", exclude_defaults=True) if template else None]
+    shapes: list[Any] = [
+        template.model_dump(mode="json", exclude_defaults=True) if template else None
+    ]
     if features is not None:
         shapes.append(features.model_dump(mode="json", exclude_defaults=True))
+    if spec.runtime != "Auto":
+        shapes.append({"runtime": spec.runtime})
+    if spec.page != PAGE:
+        shapes.append({"page": spec.page})
+    if spec.grpc != GRPC:
+        shapes.append({"grpc": spec.grpc})
+    if verification is not None:
+        shapes.append(verification.model_dump(mode="json", exclude_defaults=True))
     texts = (json.dumps(shape, sort_keys=True) for shape in shapes)
     return short_hash(target.uri, target.digest, image, *texts)
 
@@ -70,8 +78,15 @@ def service_metadata(parent: Mapping[str, Any]) -> dict[str, Any]:
     return child_metadata(KIND, parent, service_name(KIND, parent["metadata"]["name"]))
 
 
-def service_manifest(parent: Mapping[str, Any], revision: str) -> dict[str, Any]:
+def service_manifest(
+    parent: Mapping[str, Any], revision: str, *, grpc: str = GRPC
+) -> dict[str, Any]:
     """Build the Service that sends traffic to one revision."""
+    ports = [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": "http"}]
+    if grpc != GRPC:
+        # Gateways and meshes read from this that the connections are HTTP/2 without TLS.
+        over = {"appProtocol": "kubernetes.io/h2c", "protocol": "TCP", "targetPort": "grpc"}
+        ports.append({"name": "grpc", "port": GRPC_PORT, **over})
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -81,7 +96,7 @@ def service_manifest(parent: Mapping[str, Any], revision: str) -> dict[str, Any]
                 OWNER_UID_LABEL: parent["metadata"]["uid"],
                 REVISION_LABEL: revision,
             },
-            "ports": [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": "http"}],
+            "ports": ports,
         },
     }
 
@@ -94,7 +109,7 @@ def deployment_manifest(
     networks: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Build the Deployment of one model version; `networks` are opened by the administrator."""
-    revision = revision_of(target, image, spec.template, spec.features)
+    revision = revision_of(target, image, spec)
     name = deployment_name(parent, revision)
     metadata = child_metadata(KIND, parent, name)
     selector = {OWNER_UID_LABEL: parent["metadata"]["uid"], REVISION_LABEL: revision}
@@ -115,7 +130,7 @@ def deployment_manifest(
             },
             "selector": {"matchLabels": selector},
             "template": {
-                "metadata": {"labels": labels},
+                "metadata": {"labels": {**labels, **(OUTSIDE if spec.features else {})}},
                 "spec": _pod(spec, _server(parent, spec, target, image, networks), name),
             },
         },
@@ -148,15 +163,22 @@ def _server(
         DIGEST_VARIABLE: target.digest,
         "TIDEMILL_MODEL_NAME": parent["metadata"]["name"],
         "TIDEMILL_MODEL_VERSION": target.version,
+        **_runtime(spec, target),
         "TIDEMILL_DRAIN_SECONDS": str(DRAIN_SECONDS),
         "PORT": str(HTTP_PORT),
+        **({"TIDEMILL_PAGE": spec.page} if spec.page != PAGE else {}),
+        **({"TIDEMILL_GRPC_PORT": str(GRPC_PORT)} if spec.grpc != GRPC else {}),
         **lookup.environment(spec.features, parent["metadata"]["namespace"], networks),
+        **_believed(spec.model.verification),
     }
+    ports = [{"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"}]
+    if spec.grpc != GRPC:
+        ports.append({"name": "grpc", "containerPort": GRPC_PORT, "protocol": "TCP"})
     return {
         "name": "server",
         "image": image,
         "env": [{"name": name, "value": value} for name, value in env.items()],
-        "ports": [{"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"}],
+        "ports": ports,
         "resources": resources(spec.template, DEFAULT_RESOURCES),
         "securityContext": CONTAINER_SECURITY,
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -172,6 +194,23 @@ def _server(
             *lookup.mounts(spec.features),
         ],
     }
+
+
+def _runtime(spec: ModelDeploymentSpec, target: Target) -> dict[str, str]:
+    """What answers, where it is known before the package is there: then nothing else is imported.
+
+    It is told only where it is not the library that the server begins with by itself.
+    """
+    if spec.runtime == "Native":
+        return {"TIDEMILL_RUNTIME": "Native"}
+    return {"TIDEMILL_RUNTIME": "Onnx"} if target.onnx else {}
+
+
+def _believed(verification: Verification | None) -> dict[str, str]:
+    """Tell a server whose signature it is to demand."""
+    if verification is None:
+        return {}
+    return {"TIDEMILL_MODEL_PUBLIC_KEYS": json.dumps(verification.public_keys)}
 
 
 def _probe(path: str, *, period: int, failures: int) -> dict[str, Any]:

@@ -22,6 +22,8 @@ class Target:
     digest: str
     # Whether its server needs XGBoost or LightGBM; no part of which model it is.
     boosted: bool = field(default=False, compare=False)
+    # Whether the package has the model in ONNX; likewise.
+    onnx: bool = field(default=False, compare=False)
 
     @property
     def version(self) -> str:

@@ -8,16 +8,24 @@ from tidemill.store.objects import ObjectStore
 
 
 @dataclass(frozen=True, slots=True)
+class Contents:
+    """What a package's files tell."""
+
+    boosted: bool = False
+    onnx: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Packages:
     """Reads manifests, each once: what a digest stands for does not change."""
 
     store: ObjectStore
-    known: dict[str, bool] = field(default_factory=dict)
+    known: dict[str, Contents] = field(default_factory=dict)
 
-    async def boosted(self, uri: str, digest: str) -> bool:
-        """Tell whether the package has trees of XGBoost or LightGBM; raises StoreError.
+    async def contents(self, uri: str, digest: str) -> Contents:
+        """Tell whether it has trees of XGBoost or LightGBM, and ONNX; raises StoreError.
 
-        One that cannot be read has none: its server says what is wrong with it.
+        One that cannot be read has neither: its server says what is wrong with it.
         """
         if digest not in self.known:
             _, prefix = layout.parse_uri(uri)
@@ -26,6 +34,7 @@ class Packages:
                 data = await self.store.get(key, max_bytes=limit)
                 paths = package.parse_manifest(data, digest).paths
             except (NotFound, TooLarge, PackageError):
-                return False
-            self.known[digest] = not paths.isdisjoint(boosted.FILES.values())
+                return Contents()
+            trees = not paths.isdisjoint(boosted.FILES.values())
+            self.known[digest] = Contents(trees, package.ONNX in paths)
         return self.known[digest]

@@ -1,6 +1,6 @@
 """One pass over one ModelDeployment: read the world, decide, act, write the status."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,9 +14,9 @@ from tidemill.children.naming import service_name
 from tidemill.children.ownership import belongs_to_owner_of, child_metadata, selector
 from tidemill.children.platform import Platform
 from tidemill.children.pods import Diagnosis, diagnose, is_over
-from tidemill.children.status import StatusWriter, invalid_spec, status_of
+from tidemill.children.status import Passing, StatusWriter, invalid_spec, status_of
 from tidemill.children.store_secret import StoreSecrets, Wanted
-from tidemill.deployment.decide import Plan, decide
+from tidemill.deployment.decide import FORBIDDEN_BY_POLICY, STALLED_CHECK, Plan, decide
 from tidemill.deployment.lookup import secret_fault
 from tidemill.deployment.manifests import (
     KIND,
@@ -40,6 +40,7 @@ from tidemill.kube.resources import (
     SERVICES,
     TRAINING_RUNS,
 )
+from tidemill.policy.permit import Permits
 from tidemill.store import layout
 from tidemill.store.credentials import serve_policy
 from tidemill.store.errors import StoreError
@@ -113,13 +114,41 @@ class ModelDeploymentReconciler:
         )
         views = tuple(view(body) for body in found)
         selected = ((service or {}).get("spec", {}).get("selector") or {}).get(REVISION_LABEL)
+        if isinstance(target, Target) and not spec.suspend:
+            target = await self._permitted(live, spec, target, views)
         if isinstance(target, Verdict):
             return Observed(target=target, deployments=views, selected=selected), None
         image = self._image(target)
-        revision = revision_of(target, image, spec.template, spec.features)
+        revision = revision_of(target, image, spec)
         coming = next((d for d in views if d.revision == revision and not d.available), None)
         trouble = await self._trouble(live, coming) if coming else None
         return Observed(target, views, selected, trouble), revision
+
+    async def _permitted(
+        self,
+        live: Mapping[str, Any],
+        spec: ModelDeploymentSpec,
+        target: Target,
+        views: Sequence[DeploymentView],
+    ) -> Target | Verdict:
+        """Ask the policy about pods that would be started; those that run are let be."""
+        manifest = deployment_manifest(live, spec, target, self._image(target), self._networks)
+        name = manifest["metadata"]["name"]
+        if any(one.name == name and one.replicas >= spec.replicas for one in views):
+            return target
+        return await self._forbidden(live, manifest) or target
+
+    async def _forbidden(
+        self, live: Mapping[str, Any], manifest: Mapping[str, Any]
+    ) -> Verdict | None:
+        """Give what to say where the policy does not allow a Deployment like this one."""
+        try:
+            await Permits(self.context).check(live, manifest)
+        except Stalled as error:
+            return stalled(error.reason, error.message)
+        except Passing as error:
+            return progressing(error.reason, error.message)
+        return None
 
     async def _target(self, live: Mapping[str, Any], spec: ModelDeploymentSpec) -> Target | Verdict:
         model, namespace = spec.model, live["metadata"]["namespace"]
@@ -142,15 +171,19 @@ class ModelDeploymentReconciler:
     async def _told(self, target: Target) -> Target | Verdict:
         """Find out what no run's record tells; what serves goes on meanwhile."""
         try:
-            boosted = await self.packages.boosted(target.uri, target.digest)
+            found = await self.packages.contents(target.uri, target.digest)
         except StoreError as error:
             trouble = trouble_of(error)
             say = stalled if isinstance(trouble, Stalled) else progressing
             return say(trouble.reason, trouble.message)
-        return replace(target, boosted=boosted)
+        return replace(target, boosted=found.boosted, onnx=found.onnx)
 
     def _image(self, target: Target) -> str:
         return self.platform.server_for(boosted=target.boosted)
+
+    @property
+    def _networks(self) -> tuple[str, ...]:
+        return self.context.settings.http_allowed_networks
 
     def _may_read(self, target: Target, namespace: str) -> bool:
         """Tell whether the package is of this namespace: another's data are not this one's."""
@@ -189,27 +222,39 @@ class ModelDeploymentReconciler:
         client, namespace = self.context.client, live["metadata"]["namespace"]
         renewals = []
         if plan.select:
-            await ensure(client, service_manifest(live, plan.select), service)
+            manifest = service_manifest(live, plan.select, grpc=_grpc_of(plan, spec))
+            await ensure(client, manifest, service)
         if plan.serve:
-            networks = self.context.settings.http_allowed_networks
-            manifest = deployment_manifest(
-                live, spec, plan.serve, self._image(plan.serve), networks
-            )
+            image = self._image(plan.serve)
+            manifest = deployment_manifest(live, spec, plan.serve, image, self._networks)
             name = manifest["metadata"]["name"]
             renewals.append(await self._credentials(live, plan.serve, name))
             current = await client.get(DEPLOYMENTS, namespace, name)
             await ensure(client, manifest, current)
         if plan.keep and self._may_read(plan.keep.target, namespace):
             renewals.append(await self._credentials(live, plan.keep.target, plan.keep.name))
-        if plan.keep and not spec.suspend and plan.keep.replicas != spec.replicas:
-            size = {"spec": {"replicas": spec.replicas}}
-            await client.patch(DEPLOYMENTS, namespace, plan.keep.name, size)
+        held = spec.suspend or plan.verdict.reason in FORBIDDEN_BY_POLICY
+        if plan.keep and not held and plan.keep.replicas != spec.replicas:
+            renewals += await self._resize(live, plan.keep, spec.replicas)
         for old in plan.delete:
             # The Secret first: without its Deployment, nothing would remember it.
             secrets = StoreSecrets(self.context, self.platform)
             await secrets.remove(live, old.name)
             await client.delete(DEPLOYMENTS, namespace, old.name, uid=old.uid)
         return renewals
+
+    async def _resize(
+        self, live: Mapping[str, Any], keep: DeploymentView, replicas: int
+    ) -> list[float]:
+        """Give what serves its size; more pods are new pods, whichever version they are of."""
+        size = {"spec": {"replicas": replicas}}
+        if replicas > keep.replicas:
+            grown = {**keep.body, "spec": {**keep.body["spec"], **size["spec"]}}
+            if await self._forbidden(live, grown):
+                return [STALLED_CHECK]  # in which the policy may have changed
+        namespace = live["metadata"]["namespace"]
+        await self.context.client.patch(DEPLOYMENTS, namespace, keep.name, size)
+        return []
 
     async def _credentials(self, live: Mapping[str, Any], target: Target, name: str) -> float:
         """Keep the Secret's keys fresh; tell in how many seconds they want renewing."""
@@ -223,6 +268,15 @@ class ModelDeploymentReconciler:
         return max(left, SOONEST_RENEWAL_SECONDS)
 
 
+def _grpc_of(plan: Plan, spec: ModelDeploymentSpec) -> str:
+    """Tell whether what the Service selects speaks gRPC: the port comes and goes with it."""
+    if plan.keep is None:
+        return spec.grpc
+    containers = plan.keep.body["spec"]["template"]["spec"]["containers"]
+    names = {port.get("name") for one in containers for port in one.get("ports") or ()}
+    return "Enabled" if "grpc" in names else "Disabled"
+
+
 def _of_run(name: str, run: Mapping[str, Any] | None) -> Target | Verdict:
     if run is None:
         message = f"spec.model.run: there is no TrainingRun {name} in this namespace yet: create it"
@@ -230,7 +284,8 @@ def _of_run(name: str, run: Mapping[str, Any] | None) -> Target | Verdict:
     status = run.get("status", {})
     artifact = status.get("artifact")
     if artifact:
-        return Target(artifact["uri"], artifact["digest"], bool(artifact.get("trees")))
+        has = bool(artifact.get("trees")), bool(artifact.get("onnx"))
+        return Target(artifact["uri"], artifact["digest"], *has)
     if status.get("completedAt"):
         why = (status.get("failure") or {}).get("message", "no reason given")
         message = f"spec.model.run: TrainingRun {name} failed: {why}; name a run that succeeded"

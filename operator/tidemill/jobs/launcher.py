@@ -8,6 +8,7 @@ from typing import Any
 
 from tidemill.api.v1alpha1.reasons import Reason
 from tidemill.children.credentials import trouble_of
+from tidemill.children.foreign import first_to_fail
 from tidemill.children.mounting import unmounted
 from tidemill.children.ownership import child_metadata, selector
 from tidemill.children.platform import Platform
@@ -18,6 +19,7 @@ from tidemill.children.pods import (
     diagnose,
     is_over,
     overdue,
+    overflowed,
     works,
 )
 from tidemill.children.store_secret import StoreSecrets, Wanted
@@ -26,17 +28,20 @@ from tidemill.engine.key import Key
 from tidemill.jobs import source_keys
 from tidemill.jobs.manifests import RunnerJob, job_manifest, secret_values
 from tidemill.jobs.progress import Tokens
-from tidemill.jobs.view import JOB_UID_LABEL, JobView, explain_failure, view
+from tidemill.jobs.view import JOB_UID_LABEL, JobView, Phase, explain_failure, view
 from tidemill.kube.apply import ensure
 from tidemill.kube.drift import drift
 from tidemill.kube.owners import owner_of
 from tidemill.kube.resources import JOBS, PODS
+from tidemill.policy.permit import Permits
 from tidemill.store.credentials import Policy
 from tidemill.store.errors import NotFound, StoreError, TooLarge
 
 RESULT_FILE = "result.json"
 MAX_RESULT_BYTES = 4 * 1024 * 1024
 CREDENTIALS_MARGIN_SECONDS = 900
+# Half of the shortest life that a store gives keys: no sooner do any want others.
+KEYS_CHECK_AFTER = 450.0
 MUTABLE_JOB_FIELDS = ("suspend", "activeDeadlineSeconds", "backoffLimit", "parallelism")
 MARKS = ("labels", "annotations", "ownerReferences")
 NO_POD_SECONDS = 60.0
@@ -76,12 +81,29 @@ class Launcher:
         document: Mapping[str, Any],
         policy: Policy,
     ) -> None:
-        """Create the Job and its Secret; done twice, it is as done once."""
-        secrets = await self._source_secrets(parent, document)
-        told = source_keys.tell(document, secrets)
+        """Create the Job and its Secret, if it may be; done twice, it is as done once."""
+        await self.permit(parent, job)
+        uncopied = await self._uncopied(parent, document)
+        told = source_keys.tell(document, uncopied.secrets)
         await self.secrets.begin(self._secret(parent, job, told, policy))
-        opened = replace(job, source_secrets=secrets)
+        outside = job.outside or uncopied.elsewhere
+        opened = replace(job, source_secrets=uncopied.secrets, outside=outside)
         await ensure(self.context.client, job_manifest(parent, opened), None)
+
+    def wants_its_secret(self, job: JobView) -> bool:
+        """Tell whether the Secret of a Job is to be looked at.
+
+        A pod that has not started may wait for one that somebody removed or edited; of a Job that
+        waits in a queue the keys must not end before it begins; one that works for long needs new
+        ones before the old ones end.
+        """
+        age = (self.context.clock() - job.created).total_seconds()
+        begins = job.phase in (Phase.RUNNING, Phase.SUSPENDED)
+        return begins and (not job.ready or age >= KEYS_CHECK_AFTER)
+
+    async def permit(self, parent: Mapping[str, Any], job: RunnerJob) -> None:
+        """See that the administrator's policy allows a Job; raises Stalled where it does not."""
+        await Permits(self.context).check(parent, job_manifest(parent, job))
 
     async def keep_secret(
         self,
@@ -90,17 +112,16 @@ class Launcher:
         document: Mapping[str, Any],
         policy: Policy,
     ) -> None:
-        """Mend the Secret of a Job whose pod has not started: it may be waiting for it."""
-        told = source_keys.tell(document, await self._source_secrets(parent, document))
+        """Mend the Secret of a Job, and renew its keys at half their life."""
+        uncopied = await self._uncopied(parent, document)
+        told = source_keys.tell(document, uncopied.secrets)
         await self.secrets.keep(self._secret(parent, job, told, policy))
 
-    async def _source_secrets(
+    async def _uncopied(
         self, parent: Mapping[str, Any], document: Mapping[str, Any]
-    ) -> dict[str, str]:
-        namespace = parent["metadata"]["namespace"]
-        return await source_keys.secrets(
-            self.context.client, namespace, source_keys.read_by(document)
-        )
+    ) -> source_keys.Uncopied:
+        client, namespace = self.context.client, parent["metadata"]["namespace"]
+        return await source_keys.uncopied(client, namespace, source_keys.read_by(document))
 
     def _secret(
         self,
@@ -111,10 +132,13 @@ class Launcher:
     ) -> Wanted:
         metadata = parent["metadata"]
         key = Key(job.kind, metadata["namespace"], metadata["name"])
+        # Keys are renewed when half of their life is over: whenever a queue lets the Job go, they
+        # are to last as long as it may take.
+        lasting = job.deadline_seconds * (2 if job.queue else 1)
         return Wanted(
             metadata=child_metadata(job.kind, parent, job.name),
             policy=policy,
-            seconds=job.deadline_seconds + CREDENTIALS_MARGIN_SECONDS,
+            seconds=lasting + CREDENTIALS_MARGIN_SECONDS,
             values=secret_values(document, self.tokens.issue(key, metadata["uid"])),
         )
 
@@ -126,7 +150,9 @@ class Launcher:
         manifest = job_manifest(parent, desired)
         wanted = manifest["spec"]
         change: dict[str, Any] = {}
-        if edited := {k: wanted[k] for k in MUTABLE_JOB_FIELDS if job.spec.get(k) != wanted[k]}:
+        # Whether a Job in a queue is suspended is for Kueue to say.
+        held = [k for k in MUTABLE_JOB_FIELDS if k != "suspend" or not desired.queue]
+        if edited := {k: wanted[k] for k in held if job.spec.get(k) != wanted[k]}:
             change["spec"] = edited
         marks = {k: manifest["metadata"][k] for k in MARKS}
         if drift(marks, job.metadata):
@@ -153,7 +179,9 @@ class Launcher:
         `limit` is how many seconds a container of the user's may take in them.
         """
         pods = await self._pods(parent, job)
-        age = (self.context.clock() - job.created).total_seconds()
+        if full := overflowed(pods):
+            return full
+        age = (self.context.clock() - job.since).total_seconds()
         if not pods and age >= NO_POD_SECONDS:
             message = (
                 f"the Job {job.name} has no pod: a quota or a policy may forbid it, see "
@@ -174,7 +202,11 @@ class Launcher:
     async def failure(self, parent: Mapping[str, Any], job: JobView, deadline: str) -> Diagnosis:
         """Say why a Job failed, with the last lines of its log."""
         pods = await self._pods(parent, job)
-        found = explain_failure(job, diagnose(_blamed(job, pods)) or diagnose(pods), deadline)
+        if full := overflowed(pods):
+            return replace(full, overdue=False)
+        blamed = first_to_fail(pods)
+        told = diagnose([blamed] if blamed else _blamed(job, pods))
+        found = explain_failure(job, told or diagnose(pods), deadline)
         if found.log or found.pod == job.name:
             return found
         namespace = parent["metadata"]["namespace"]

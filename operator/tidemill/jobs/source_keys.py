@@ -6,6 +6,7 @@ key.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from tidemill.jobs.manifests import SOURCES_DIR
@@ -27,14 +28,24 @@ def read_by(document: object) -> Iterator[str]:
             yield from read_by(part)
 
 
-async def secrets(client: Client, namespace: str, datasets: Iterable[str]) -> dict[str, str]:
-    """Find the Secrets by the names of the Datasets; most need none."""
+@dataclass(frozen=True, slots=True)
+class Uncopied:
+    """What Datasets that were not copied are read with."""
+
+    secrets: Mapping[str, str]  # by their names; most need none
+    elsewhere: bool  # whether one of them is said to lie at an endpoint of its own
+
+
+async def uncopied(client: Client, namespace: str, datasets: Iterable[str]) -> Uncopied:
+    """Look at the Datasets with these names."""
     found: dict[str, str] = {}
+    elsewhere = False
     for name in dict.fromkeys(datasets):
-        live = await client.get(DATASETS, namespace, name)
-        if secret := _secret(live or {}):
-            found[name] = secret
-    return found
+        source = _uncopied(await client.get(DATASETS, namespace, name) or {})
+        elsewhere = elsewhere or bool(source.get("endpoint"))
+        if secret := (source.get("credentialsRef") or {}).get("name"):
+            found[name] = str(secret)
+    return Uncopied(found, elsewhere)
 
 
 def tell(document: Any, named: Mapping[str, str]) -> Any:  # noqa: ANN401 - any part of a document
@@ -49,10 +60,10 @@ def tell(document: Any, named: Mapping[str, str]) -> Any:  # noqa: ANN401 - any 
     return document
 
 
-def _secret(dataset: Mapping[str, Any]) -> str | None:
+def _uncopied(dataset: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Give the source of a Dataset whose objects stay where they are; empty for any other."""
     spec = dataset.get("spec") or {}
     if spec.get("pin") != "None" or spec.get("prepare"):
-        return None
-    reference = ((spec.get("source") or {}).get("s3") or {}).get("credentialsRef") or {}
-    name = reference.get("name")
-    return str(name) if name else None
+        return {}
+    source: Mapping[str, Any] = (spec.get("source") or {}).get("s3") or {}
+    return source

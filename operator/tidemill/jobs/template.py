@@ -20,18 +20,23 @@ PREFIX = "user-"
 Body = dict[str, Any]
 
 
-def merged(pod: Body, template: Template | None) -> Body:
-    """Give the pod spec with what the template adds; its last container is the one that works."""
+def merged(pod: Body, template: Template | None, at: str) -> Body:
+    """Give the pod spec with what the template adds; `at` names the container that trains."""
     if not isinstance(template, RunTemplate):
         return pod
-    *before, main = pod["containers"]
-    given = {
-        **main,
-        "env": [*main["env"], *_variables(template.env)],
-        "volumeMounts": [*main["volumeMounts"], *_mounts(template.volume_mounts)],
-    }
+
+    def given(container: Body) -> Body:
+        if container["name"] != at:
+            return container
+        return {
+            **container,
+            "env": [*container["env"], *_variables(template.env)],
+            "volumeMounts": [*container["volumeMounts"], *_mounts(template.volume_mounts)],
+        }
+
     beside = [_sidecar(one) for one in template.sidecars or ()]
-    first = [*pod.get("initContainers", ()), *beside]
+    # Sidecars first: each of the others is waited for before the next one starts.
+    first = [*beside, *map(given, pod.get("initContainers", ()))]
     volumes = [
         {**one.model_dump(mode="json", by_alias=True, exclude_none=True), "name": PREFIX + one.name}
         for one in template.volumes or ()
@@ -46,7 +51,7 @@ def merged(pod: Body, template: Template | None) -> Body:
         **pod,
         **placed,
         **({"initContainers": first} if first else {}),
-        "containers": [*before, given],
+        "containers": [given(container) for container in pod["containers"]],
         "volumes": [*pod["volumes"], *volumes],
     }
 

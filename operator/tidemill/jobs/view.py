@@ -1,5 +1,6 @@
 """A Job as the decisions see it, and what it left behind when it failed."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,6 +11,10 @@ from tidemill.api.v1alpha1.reasons import Reason
 from tidemill.children.pods import Diagnosis
 
 POD_CHECK_AFTER = 10.0
+# Kubernetes' own, of a pod failure policy.
+_POLICY_WORDS = re.compile(
+    r"Container (?P<container>\S+) for pod [^/\s]+/(?P<pod>\S+) failed with exit code (?P<code>\d+)"
+)
 JOB_UID_LABEL = "batch.kubernetes.io/controller-uid"
 
 
@@ -35,9 +40,16 @@ class JobView:
     reason: str = ""
     message: str = ""
     finished: datetime | None = None
+    # When its pods could first be there: a Job that was suspended begins anew.
+    started: datetime | None = None
     annotations: Mapping[str, str] = field(default_factory=dict)
     spec: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
     metadata: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def since(self) -> datetime:
+        """Give the time from which pods can be expected."""
+        return self.started or self.created
 
 
 def view(job: Mapping[str, Any]) -> JobView:
@@ -54,6 +66,7 @@ def view(job: Mapping[str, Any]) -> JobView:
         reason=str(end.get("reason", "")) if end else "",
         message=str(end.get("message", "")) if end else "",
         finished=parse_time(end["lastTransitionTime"]) if end else None,
+        started=parse_time(status["startTime"]) if status.get("startTime") else None,
         annotations=job["spec"]["template"].get("metadata", {}).get("annotations") or {},
         spec=job["spec"],
         metadata=metadata,
@@ -89,4 +102,9 @@ def explain_failure(job: JobView, diagnosis: Diagnosis | None, deadline: str) ->
     if diagnosis is not None:
         return diagnosis
     message = f"the Job {job.name} failed: {job.message or job.reason or 'no reason given'}"
-    return Diagnosis(Reason.CONTAINER_FAILED, message, job.name, final=True)
+    told = _POLICY_WORDS.search(job.message)
+    if told is None:
+        return Diagnosis(Reason.CONTAINER_FAILED, message, job.name, final=True)
+    # The pod is gone, and what it was ended with stands in the Job's words alone.
+    code, container = int(told["code"]), told["container"]
+    return Diagnosis(Reason.CONTAINER_FAILED, message, told["pod"], True, code, container=container)

@@ -89,6 +89,16 @@ class Client:
         except NotFound:
             return None
 
+    async def get_part(
+        self, resource: Resource, namespace: str | None, name: str, part: str
+    ) -> Body | None:
+        """Read a subresource of an object; None where there is none."""
+        try:
+            path = f"{resource.path(namespace, name)}/{part}"
+            return await self._json(Request("get", resource, path))
+        except NotFound:
+            return None
+
     async def list(
         self,
         resource: Resource,

@@ -64,6 +64,11 @@ NETWORK_POLICIES = Resource("networking.k8s.io", "v1", "networkpolicies", "Netwo
 TOKEN_REVIEWS = Resource(
     "authentication.k8s.io", "v1", "tokenreviews", "TokenReview", namespaced=False
 )
+# Kueue's, where it is installed; and as it is known to versions before 0.15.
+WORKLOADS = Resource("kueue.x-k8s.io", "v1beta2", "workloads", "Workload")
+WORKLOADS_BEFORE = Resource("kueue.x-k8s.io", "v1beta1", "workloads", "Workload")
+# Not kept anywhere: Kueue answers itself, behind the API server.
+PENDING_WORKLOADS = Resource("visibility.kueue.x-k8s.io", "v1beta1", "localqueues", "LocalQueue")
 
 ALL = (
     DATASETS,

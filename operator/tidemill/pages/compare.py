@@ -4,6 +4,7 @@ Only what the results hold is known here, not the predictions: each number has i
 no difference is paired. On other data or other rows held out numbers do not compare, which is said.
 """
 
+import itertools
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import Any
 
 from tidemill.pages import page, svg
 from tidemill.pages.interval import interval
+from tidemill.pages.overlap import overlap, worth_telling
 
 MOST_RUNS = 12
 MOST_FEATURES = 20
@@ -63,12 +65,24 @@ def _comparable(runs: Sequence[Run]) -> str:
     splits = {json.dumps([run.spec.get(k) for k in ("split", "seed")]) for run in runs if run.spec}
     if len(splits) > 1:
         doubts.append("Rows were held out in different ways.")
+    doubts.extend(_shared(runs))
     note = (
         "Each interval is of 95 % confidence and stands for itself: where two overlap, this page "
         "does not tell which run is better."
     )
     items = "".join(f'<li class="warn">{escape(one)}</li>' for one in doubts)
     return (f"<ul>{items}</ul>" if items else "") + f"<p>{note}</p>"
+
+
+def _shared(runs: Sequence[Run]) -> Iterable[str]:
+    """Say whose rows held out another run was trained on: there it looks better than it is."""
+    for trained, held in itertools.permutations(runs, 2):
+        found = overlap(trained.result, held.result)
+        if found is not None and worth_telling(found):
+            yield (
+                f"{trained.name} was trained on rows that {held.name} holds out: "
+                f"{found.known:,} of {found.looked:,} looked at."
+            )
 
 
 def _metrics(runs: Sequence[Run]) -> str:

@@ -19,6 +19,10 @@ from tidemill.store.errors import AccessDenied, Unavailable
 MAX_POLICY = 2000
 # The shortest life that the client asks for, whatever it is told.
 MIN_SECONDS = 3600
+# What is asked for where a store grants none for so long: the most that AWS' roles can be set to,
+# and what they are set to as they come.
+SHORTER = (43_200, MIN_SECONDS)
+BAD_REQUEST = 400
 _READ = ["s3:GetObject"]
 _WRITE = ["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
 _REMOVE = ["s3:DeleteObject"]
@@ -120,14 +124,32 @@ def with_trials(policy: Policy, run: str) -> Policy:
     return replace(policy, read=(*policy.read, layout.trials_prefix(run)))
 
 
+def with_checkpoint(policy: Policy, run: str) -> Policy:
+    """Let a job keep a checkpoint and take up that of the pod before; `run` is its prefix."""
+    kept = (layout.checkpoint_prefix(run),)
+    return replace(policy, read=(*policy.read, *kept), remove=(*policy.remove, *kept))
+
+
+def shortened(policy: Policy, namespace: str, manifest: str) -> Policy:
+    """The same where it fits; else of the data set's manifests only that of the version read.
+
+    `manifest` is its key; it is named by the first 64 bits of its digest.
+    """
+    if policy.fits:
+        return policy
+    others = tuple(prefix for prefix in policy.read if not manifest.startswith(prefix))
+    short = layout.manifest_pattern(namespace, manifest)
+    return replace(policy, read=others, read_keys=(*policy.read_keys, short))
+
+
 def with_manifests(policy: Policy, namespace: str, manifests: Iterable[str]) -> Policy:
     """Let a job read manifests too: by their keys, or in short where so many do not fit."""
-    keys = tuple(dict.fromkeys(manifests))
-    exact = replace(policy, read_keys=keys)
+    before, keys = policy.read_keys, tuple(dict.fromkeys(manifests))
+    exact = replace(policy, read_keys=(*before, *keys))
     if exact.fits:
         return exact
     patterns = dict.fromkeys(layout.manifest_pattern(namespace, key) for key in keys)
-    return replace(policy, read_keys=tuple(patterns))
+    return replace(policy, read_keys=(*before, *patterns))
 
 
 def train_policy(bucket: str, namespace: str, name: str, uid: str, dataset: str) -> Policy:
@@ -154,7 +176,29 @@ def serve_policy(bucket: str, package: str) -> Policy:
 
 
 def assume_role(config: StoreConfig, policy: Policy, seconds: int) -> TemporaryStore | None:
-    """Keys for the policy, or None where the store has no STS. Blocks: call it in a thread."""
+    """Keys for the policy, or None where the store has no STS. Blocks: call it in a thread.
+
+    A store that grants none for so long is asked for less: the keys say when they end.
+    """
+    wanted = max(seconds, MIN_SECONDS)
+    for life in (wanted, *(one for one in SHORTER if one < wanted)):
+        try:
+            return _granted(config, policy, life)
+        except _RefusedError as refused:
+            if refused.status != BAD_REQUEST:
+                return None
+    return None
+
+
+class _RefusedError(Exception):
+    """The store answered otherwise than with keys."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+def _granted(config: StoreConfig, policy: Policy, seconds: int) -> TemporaryStore:
     # Imported here so that servers, which read this package's other modules, stay small.
     from minio.credentials import AssumeRoleProvider  # noqa: PLC0415
     from urllib3.exceptions import HTTPError  # noqa: PLC0415
@@ -163,7 +207,7 @@ def assume_role(config: StoreConfig, policy: Policy, seconds: int) -> TemporaryS
         sts_endpoint=config.endpoint,
         access_key=config.access_key,
         secret_key=config.secret_key,
-        duration_seconds=max(seconds, MIN_SECONDS),
+        duration_seconds=seconds,
         policy=policy.to_json(),
         region=config.region,
         http_client=_pool(config),
@@ -174,11 +218,10 @@ def assume_role(config: StoreConfig, policy: Policy, seconds: int) -> TemporaryS
         cause = type(getattr(error, "reason", None) or error).__name__
         raise Unavailable(f"STS at {config.endpoint} does not answer: {cause}") from None
     except ValueError as error:
-        _raise_unless_no_sts(config, str(error))
-        return None
+        raise _RefusedError(_status_unless_trouble(config, str(error))) from None
     except SyntaxError:
         # ElementTree's ParseError: an answer, but not one of STS.
-        return None
+        raise _RefusedError(0) from None
     expires = granted.expiration or _now() + dt.timedelta(seconds=seconds)
     if expires.tzinfo is None:
         expires = expires.replace(tzinfo=dt.UTC)
@@ -202,13 +245,15 @@ def _pool(config: StoreConfig) -> Any:  # noqa: ANN401 - urllib3's pool, importe
     )
 
 
-def _raise_unless_no_sts(config: StoreConfig, message: str) -> None:
+def _status_unless_trouble(config: StoreConfig, message: str) -> int:
+    """Tell with what status there were no keys; raises where STS is there, but in trouble."""
     match = _STATUS.search(message)
     status = int(match[1]) if match else 0
     if status in (401, 403):
         raise AccessDenied(f"STS at {config.endpoint} refuses the operator's credentials")
     if status >= 500 and status != 501:
         raise Unavailable(f"STS at {config.endpoint} answers with HTTP {status}")
+    return status
 
 
 def _now() -> dt.datetime:

@@ -50,6 +50,7 @@ class PackageReason(StrEnum):
     UNSAFE_PATH = "UnsafePath"
     PICKLE_REFUSED = "PickleRefused"
     MALFORMED_PACKAGE = "MalformedPackage"
+    SIGNATURE_INVALID = "SignatureInvalid"
 
 
 class PackageError(Exception):

@@ -76,6 +76,16 @@ def trials_prefix(run: str) -> str:
     return f"{run}search/"
 
 
+def checkpoint_prefix(run: str) -> str:
+    """Where a run's code has put aside how far it is, below the run's prefix."""
+    return f"{run}checkpoint/"
+
+
+def first_rank_key(checkpoint: str) -> str:
+    """What rank 0 of a run's code tells the others, beside the checkpoint that all of them have."""
+    return f"{checkpoint}rank-0"
+
+
 def models_prefix(namespace: str) -> str:
     return f"models/{namespace}/"
 

@@ -28,6 +28,7 @@ from tidemill.store.errors import (
     TooLarge,
     Unavailable,
 )
+from tidemill.store.mounted import MountedKeys
 
 __all__ = [
     "AccessDenied",
@@ -85,11 +86,19 @@ class Patience:
 
 
 class ObjectStore:
-    """The bucket of a StoreConfig. Cheap to make; nothing is sent before the first call."""
+    """The bucket of a StoreConfig. Cheap to make; nothing is sent before the first call.
 
-    def __init__(self, config: StoreConfig, patience: Patience | None = None) -> None:
+    With `keys` those are used instead of the config's, as they are at each time.
+    """
+
+    def __init__(
+        self,
+        config: StoreConfig,
+        patience: Patience | None = None,
+        keys: MountedKeys | None = None,
+    ) -> None:
         self.config = config
-        self._s3 = _client(config, patience or Patience())
+        self._s3 = _client(config, patience or Patience(), keys)
 
     async def get(self, key: str, *, max_bytes: int = DEFAULT_MAX_BYTES) -> bytes:
         """The whole object; TooLarge before anything is read where it is larger than allowed."""
@@ -176,7 +185,7 @@ class ObjectStore:
             raise _translate(error, self._where(key), self.config) from None
 
 
-def _client(config: StoreConfig, patience: Patience) -> S3Store:
+def _client(config: StoreConfig, patience: Patience, keys: MountedKeys | None) -> S3Store:
     client: dict[str, Any] = {
         "allow_http": not config.secure,
         "connect_timeout": patience.connect,
@@ -184,15 +193,6 @@ def _client(config: StoreConfig, patience: Patience) -> S3Store:
     }
     if config.ca_file:
         client["root_certificate"] = Path(config.ca_file).read_bytes()
-    credentials: dict[str, Any] = (
-        {"skip_signature": True}
-        if config.anonymous
-        else {
-            "access_key_id": config.access_key,
-            "secret_access_key": config.secret_key,
-            **({"session_token": config.session_token} if config.session_token else {}),
-        }
-    )
     retry: Any = {
         "max_retries": patience.retries,
         "retry_timeout": patience.retry,
@@ -206,8 +206,20 @@ def _client(config: StoreConfig, patience: Patience) -> S3Store:
         virtual_hosted_style_request=not config.path_style,
         client_options=options,
         retry_config=retry,
-        **credentials,
+        **_credentials(config, keys),
     )
+
+
+def _credentials(config: StoreConfig, keys: MountedKeys | None) -> dict[str, Any]:
+    if config.anonymous:
+        return {"skip_signature": True}
+    if keys is not None:
+        return {"credential_provider": keys.for_obstore}
+    return {
+        "access_key_id": config.access_key,
+        "secret_access_key": config.secret_key,
+        **({"session_token": config.session_token} if config.session_token else {}),
+    }
 
 
 def _address(config: StoreConfig) -> str:

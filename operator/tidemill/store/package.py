@@ -2,7 +2,9 @@
 
 `manifest.json` is canonical JSON and names every file with digest and size; its own sha256 is the
 package's digest. It is written last and read first. Nothing that the manifest does not name may lie
-beside it, and nothing in it may be a pickle: loading one runs code.
+beside it but its signature, and nothing in it may be a pickle: loading one runs code. The model is
+`model.skops`, with trees of their own format or the same model in ONNX beside it, or `model.onnx`
+alone.
 """
 
 import json
@@ -11,12 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tidemill.store import archive, boosted, digests
+from tidemill.store import archive, boosted, digests, onnx_file
 from tidemill.store.errors import PackageError, PackageReason
 
 __all__ = [
     "ALLOWED_FILES",
     "MANIFEST",
+    "SIGNATURE",
     "PackageError",
     "PackageFile",
     "PackageManifest",
@@ -29,9 +32,13 @@ __all__ = [
 
 FORMAT = "tidemill.dev/package/v1"
 MANIFEST = "manifest.json"
+# Lies beside the manifest and is no part of the package: see `signed`.
+SIGNATURE = "model.sig"
+_BESIDE = frozenset({MANIFEST, SIGNATURE})
 MODEL = "model.skops"
-REQUIRED_FILES = frozenset({MODEL, "signature.json", "environment.json"})
-MODEL_FILES = frozenset({MODEL, *boosted.FILES.values()})
+ONNX = onnx_file.FILE
+REQUIRED_FILES = frozenset({"signature.json", "environment.json"})
+MODEL_FILES = frozenset({MODEL, ONNX, *boosted.FILES.values()})
 ALLOWED_FILES = (
     REQUIRED_FILES
     | MODEL_FILES
@@ -72,10 +79,15 @@ class PackageManifest:
     def paths(self) -> frozenset[str]:
         return frozenset(file.path for file in self.files)
 
+    @property
+    def onnx_alone(self) -> bool:
+        """Whether nothing but ONNX Runtime can answer for it."""
+        return MODEL not in self.paths
+
 
 def build_manifest(directory: Path) -> tuple[bytes, str]:
     """The canonical manifest of a folder that holds a package and nothing else, and its digest."""
-    names = sorted(path.name for path in directory.iterdir() if path.name != MANIFEST)
+    names = sorted(path.name for path in directory.iterdir() if path.name not in _BESIDE)
     files = [_describe(directory / name) for name in names]
     data = digests.canonical_json(
         {
@@ -108,7 +120,7 @@ def parse_manifest(data: bytes, expected_digest: str) -> PackageManifest:
 
 def check_names(manifest: PackageManifest, found: Iterable[str]) -> None:
     """Compare what lies under the package's prefix with what the manifest names."""
-    names = set(found) - {MANIFEST}
+    names = set(found) - _BESIDE
     if extra := sorted(names - manifest.paths):
         raise PackageError(
             PackageReason.UNEXPECTED_FILE,
@@ -166,10 +178,15 @@ def _check_files(files: Iterable[PackageFile]) -> None:
         if file.path in seen:
             raise _malformed(f"manifest.json names {file.path!r} twice")
         seen.add(file.path)
-    if missing := sorted(REQUIRED_FILES - seen):
+    missing = sorted(REQUIRED_FILES - seen)
+    if not seen & {MODEL, ONNX}:
+        missing.append(MODEL)
+    if missing:
         raise PackageError(
             PackageReason.MISSING_FILE, f"the package's manifest does not name {missing[0]!r}"
         )
+    if MODEL not in seen and (trees := sorted(seen & set(boosted.FILES.values()))):
+        raise _malformed(f"manifest.json names {trees[0]!r} without {MODEL!r}, the steps before it")
 
 
 def _check_path(path: str) -> None:
@@ -199,6 +216,9 @@ def _check_path(path: str) -> None:
 def _check_content(path: Path) -> None:
     if path.name == MODEL:
         archive.check(path)
+        return
+    if path.name == ONNX:
+        onnx_file.check(path)
         return
     with path.open("rb") as file:
         if archive.is_pickle_start(file.read(2)):

@@ -22,7 +22,7 @@ _THREADS = re.compile(r"^\[num_threads: \d+\]$", re.MULTILINE)
 
 def save(estimator: Any, folder: Path) -> Path:  # noqa: ANN401
     """Write the trees of a fitted estimator; the file that has them."""
-    library = library_of(type(estimator))
+    library = getattr(estimator, "library", None) or library_of(type(estimator))
     if library is None:
         raise ValueError(f"{type(estimator).__name__} is of neither library")
     path = folder / FILES[library]

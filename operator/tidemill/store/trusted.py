@@ -46,7 +46,7 @@ TRUSTED_TYPES: tuple[str, ...] = (
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.neighbors._kd_tree.KDTree",
     "sklearn.neighbors._ball_tree.BallTree",
-    # Proved by the server before it is asked; the runner loads its own.
+    # Proved by check_structure, wherever a model is loaded that others may have written.
     "scipy.sparse._csr.csr_matrix",
     # Holders of numbers.
     "numpy.dtype",

@@ -4,18 +4,25 @@ The Job itself tries again what was not the run's own fault (its pod failure pol
 codes, evictions, lost nodes), with Kubernetes' own growing pauses. Only what a Job cannot do is
 done here: its pod template cannot be changed, so more memory takes another Job, under another name.
 The first one stays, failed, and with it what was seen: whether there has been such a try can be
-asked of the world.
+asked of the world. And it cannot tell by an exit code whether a container was killed for its memory
+or because its machine crashed: such a Job ends at once, and where it was not the memory it is
+removed, and made again.
 """
 
 from tidemill.api.v1alpha1.reasons import Reason
 from tidemill.api.v1alpha1.retry import Attempt
-from tidemill.api.v1alpha1.training_run import AppliedRun, TrainingRunSpec, TrainingRunStatus
+from tidemill.api.v1alpha1.run_status import AppliedRun, TrainingRunStatus
+from tidemill.api.v1alpha1.training_run import TrainingRunSpec
 from tidemill.children.pod_spec import resources
 from tidemill.children.pods import Diagnosis
+from tidemill.jobs import between
 from tidemill.jobs.manifests import DEFAULT_RESOURCES, FINAL_EXIT_CODES
 from tidemill.kube.drift import quantity
 
 MAX_MESSAGE = 1024
+DEFAULT_RETRIES = 2
+KILLED_EXIT_CODE = 137
+OURS = ("runner", between.COLLECT)
 
 
 def too_small(spec: TrainingRunSpec) -> str | None:
@@ -40,6 +47,25 @@ def with_more_memory(
     if more is None or applied.memory or trouble is None or trouble.reason is not Reason.OOM_KILLED:
         return None
     return applied.model_copy(update={"memory": more})
+
+
+def killed(trouble: Diagnosis) -> bool:
+    """Tell whether our container was killed from outside, and not for its memory."""
+    return (
+        trouble.reason is Reason.CONTAINER_FAILED
+        and trouble.exit_code == KILLED_EXIT_CODE
+        and trouble.container in OURS
+    )
+
+
+def once_more(
+    spec: TrainingRunSpec, status: TrainingRunStatus, trouble: Diagnosis
+) -> TrainingRunStatus | None:
+    """Count the attempt that follows one that was killed; None where there have been enough."""
+    limit = spec.retry.limit if spec.retry else None
+    counted = after(status, trouble)
+    number = counted.attempt.number if counted.attempt else 1
+    return counted if number <= 1 + (DEFAULT_RETRIES if limit is None else limit) else None
 
 
 def after(status: TrainingRunStatus, trouble: Diagnosis) -> TrainingRunStatus:

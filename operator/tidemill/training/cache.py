@@ -20,7 +20,7 @@ from typing import Any
 from tidemill.children.credentials import trouble_of
 from tidemill.children.platform import Platform
 from tidemill.jobs.launcher import MAX_RESULT_BYTES, RESULT_FILE
-from tidemill.store import digests, layout, package
+from tidemill.store import digests, layout, package, signed
 from tidemill.store.errors import NotFound, PackageError, StoreError, TooLarge
 
 FORMAT = "tidemill.dev/cached-run/v1"
@@ -93,15 +93,19 @@ class Cache:
             same = (result["datasetVersion"], await _digest(result)) == (version, entry["digest"])
             if not own or not same or not prefix.startswith(layout.models_prefix(self.namespace)):
                 return None
-            if not await self._whole(prefix, artifact["digest"]):
+            by = (artifact.get("signed") or {}).get("keyId")
+            if not await self._whole(prefix, artifact["digest"], by):
                 return None
             source = {"name": str(run["name"]), "uid": str(run["uid"])}
         except _UNREADABLE:
             return None
         return (result, source) if result["outcome"] == "Succeeded" else None
 
-    async def _whole(self, prefix: str, digest: str) -> bool:
-        """Tell whether a package has its own manifest and all files of it, by their sizes."""
+    async def _whole(self, prefix: str, digest: str, by: str | None) -> bool:
+        """Tell whether a package has its own manifest and all files of it, by their sizes.
+
+        Where it was signed, the signature must still be by the same key.
+        """
         store = self.platform.store
         try:
             data = await store.get(
@@ -112,8 +116,20 @@ class Cache:
         except (TooLarge, PackageError):
             return False
         sizes = {one.key: one.size for one in found}
+        beside = sizes.pop(f"{prefix}{package.SIGNATURE}", None) is not None
+        if by is not None and not (beside and await self._signed(prefix, by)):
+            return False
         wanted = {f"{prefix}{one.path}": one.size for one in named}
         return sizes == {**wanted, f"{prefix}{package.MANIFEST}": len(data)}
+
+    async def _signed(self, prefix: str, by: str) -> bool:
+        """Tell whether a package's signature says that it is by this key."""
+        key, limit = f"{prefix}{package.SIGNATURE}", signed.MAX_SIGNATURE_BYTES
+        try:
+            found = signed.parse(await self.platform.store.get(key, max_bytes=limit))
+        except (TooLarge, PackageError):
+            return False
+        return f"{digests.PREFIX}{found.hint}" == by
 
     async def _read(self, key: str, limit: int) -> dict[str, Any]:
         """Read a document; what is none reads as an empty one."""

@@ -9,13 +9,15 @@ never a wrong result.
 import hashlib
 from typing import Any
 
+from tidemill.api.v1alpha1.run_status import AppliedRun
 from tidemill.api.v1alpha1.run_template import RunTemplate
-from tidemill.api.v1alpha1.training_run import AppliedRun, TrainingRunSpec
+from tidemill.api.v1alpha1.training_run import TrainingRunSpec
 from tidemill.store.digests import canonical_json
+from tidemill.training import user_code
 
 FORMAT = "tidemill.dev/run/v1"
 # How it is worked on, not what comes of it.
-LEFT_OUT = {"suspend", "cache", "retry", "deadline", "template"}
+LEFT_OUT = {"suspend", "cache", "retry", "deadline", "template", "queue_name", "ttl_after_finished"}
 # The hash of the spec holds what is left out here; memory decides whether there is a result.
 _NOT_PINNED = {"spec_hash", "memory"}
 
@@ -24,10 +26,18 @@ def cache_key(spec: TrainingRunSpec, applied: AppliedRun | None) -> str | None:
     """Give the key, in hex; None where not all inputs are known."""
     if applied is None or not applied.image or _opaque(spec.template):
         return None
+    if not user_code.is_known(spec.estimator):
+        return None
+    if spec.signing and not applied.signing_secret:
+        return None
+    # What is imported may be another file each time, unless its digest is named.
+    if spec.estimator.import_ and not spec.estimator.import_.s3.digest:
+        return None
     if spec.join and not (applied.tables and all(one.key for one in applied.tables)):
         return None
     # Defaults are left out: a field that comes with a later version changes no key.
-    asked = spec.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude=LEFT_OUT)
+    left_out = LEFT_OUT if _is_fitted_in_shares(spec) else {*LEFT_OUT, "distributed"}
+    asked = spec.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude=left_out)
     # `latest` and a digest may be the same version: what they stood for is in what was pinned.
     asked["dataset"].pop("version", None)
     for table in asked.get("join", {}).get("tables", ()):
@@ -39,6 +49,11 @@ def cache_key(spec: TrainingRunSpec, applied: AppliedRun | None) -> str | None:
         asked["env"] = {one.name: one.value for one in spec.template.env}
     content = {"format": FORMAT, "spec": asked, "applied": pinned}
     return hashlib.sha256(canonical_json(content)).hexdigest()
+
+
+def _is_fitted_in_shares(spec: TrainingRunSpec) -> bool:
+    """Tell whether the number of pods decides what comes of it: a search's trials have all rows."""
+    return bool(spec.distributed and spec.distributed.workers > 1 and not spec.search)
 
 
 def _opaque(template: RunTemplate | None) -> bool:

@@ -6,42 +6,30 @@ the Job says what was decided, and when it is gone, the result in the store does
 ended is a record and is not touched again.
 
 A suspended run has no Job: one that runs is removed, and a new one starts on what was pinned. To
-suspend the Job itself would end it for good where its pod does not stop in time.
+suspend the Job itself would end it for good where its pod does not stop in time. A Job in a queue
+of Kueue is suspended and resumed by Kueue, and by nobody else.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from tidemill.api.v1alpha1.conditions import ConditionType, Verdict, progressing, ready, stalled
+from tidemill.api.v1alpha1.conditions import ConditionType, Verdict, progressing, stalled
 from tidemill.api.v1alpha1.dataset_reference import DatasetReference
 from tidemill.api.v1alpha1.join import JoinedVersion
 from tidemill.api.v1alpha1.reasons import Reason
-from tidemill.api.v1alpha1.run_cache import CachedFrom
-from tidemill.api.v1alpha1.training_run import (
-    AppliedRun,
-    Artifact,
-    Failure,
-    MetricValue,
-    RunProgress,
-    TrainingRunSpec,
-    TrainingRunStatus,
-)
+from tidemill.api.v1alpha1.run_status import AppliedRun, Failure, RunProgress, TrainingRunStatus
+from tidemill.api.v1alpha1.training_run import TrainingRunSpec
 from tidemill.children.pods import Diagnosis
+from tidemill.jobs.kueue import Waiting
 from tidemill.jobs.progress import Report, format_eta
-from tidemill.jobs.view import POD_CHECK_AFTER, JobView, Phase, parse_time
-from tidemill.store.digests import canonical_json
-from tidemill.training import attempts, judgement, searched
+from tidemill.jobs.view import POD_CHECK_AFTER, JobView, Phase
+from tidemill.training import attempts
 from tidemill.training.observed import DatasetFacts, Observed
+from tidemill.training.pins import pinned, spec_hash
+from tidemill.training.record import UNREADABLE, end_of, recorded, short, with_result
 
-VERSION_ANNOTATION = "tidemill.dev/dataset-version"
-SPEC_HASH_ANNOTATION = "tidemill.dev/spec-hash"
-IMAGE_ANNOTATION = "tidemill.dev/runner-image"
-TABLES_ANNOTATION = "tidemill.dev/joined-versions"
-MEMORY_ANNOTATION = "tidemill.dev/memory"
 LATEST = "latest"
 PENDING_CHECK = 30.0
 RUNNING_CHECK = 60.0  # a node that is lost makes no event
@@ -60,14 +48,6 @@ class Plan:
     ended: bool = False
 
 
-def spec_hash(spec: TrainingRunSpec) -> str:
-    """Hash what makes the run what it is: all but whether it is suspended."""
-    # Defaults are left out: a field that comes with a later version changes no hash.
-    content = spec.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    content.pop("suspend", None)
-    return hashlib.sha256(canonical_json(content)).hexdigest()[:16]
-
-
 def decide(
     spec: TrainingRunSpec,
     status: TrainingRunStatus,
@@ -78,10 +58,10 @@ def decide(
     """Decide; `image` is the runner image that a Job started now would use."""
     job = observed.job
     if job is None:
-        if observed.result is not None and (known := _recorded(spec, status, observed.result)):
-            return known
+        if observed.result is not None and (known := recorded(spec, status, observed.result)):
+            return Plan(known, end_of(known), ended=True)
         return _not_started(spec, status, observed, image)
-    applied = _pinned(job) or status.applied
+    applied = pinned(job) or status.applied
     if applied is None:
         message = f"the Job {job.name} is not one that Tidemill made: remove it"
         return Plan(status, stalled(Reason.NAME_CONFLICT, message))
@@ -91,11 +71,17 @@ def decide(
     if job.phase is Phase.SUCCEEDED:
         return _succeeded(begun, job, observed.result)
     if job.phase is Phase.FAILED:
-        again = _again(spec, begun, applied, observed)
+        again = _again(spec, begun, applied, observed) or _anew(spec, begun, applied, observed)
         return again or _failed(begun, job, observed.trouble)
     if applied.spec_hash != spec_hash(spec):
         return Plan(begun, stalled(Reason.SPEC_INVALID, CHANGED))
-    return _stopped(spec, begun, job) or _running(begun, job, observed, now)
+    if observed.trouble is not None and observed.trouble.overdue:
+        return _ended_by_us(begun, observed.trouble, now)
+    return (
+        _stopped(spec, begun, job)
+        or _queued(spec, begun, job, observed.waiting)
+        or _running(begun, job, observed, now)
+    )
 
 
 def _stopped(spec: TrainingRunSpec, status: TrainingRunStatus, job: JobView) -> Plan | None:
@@ -108,6 +94,20 @@ def _stopped(spec: TrainingRunSpec, status: TrainingRunStatus, job: JobView) -> 
         message = f"the Job {job.name} is being removed; a new one starts when it is gone"
         return Plan(status, progressing(Reason.TRAINING, message), requeue_after=PENDING_CHECK)
     return None
+
+
+def _queued(
+    spec: TrainingRunSpec, status: TrainingRunStatus, job: JobView, waiting: Waiting | None
+) -> Plan | None:
+    """Say why the Job waits, at first or again after it was preempted; nothing is done to it."""
+    if job.phase is not Phase.SUSPENDED or not spec.queue_name:
+        return None
+    progress = RunProgress(percent=0, message=f"waiting in the queue {spec.queue_name}")
+    known = waiting or Waiting(f"the Job {job.name} waits in the queue {spec.queue_name}")
+    say = stalled if known.needs_somebody else progressing
+    verdict = say(Reason.QUEUED, known.message)
+    queued = status.model_copy(update={"progress": progress})
+    return Plan(queued, verdict, hold=True, requeue_after=PENDING_CHECK)
 
 
 def _again(
@@ -127,39 +127,29 @@ def _again(
     return Plan(begun, verdict, start=start, requeue_after=POD_CHECK_AFTER)
 
 
+def _anew(
+    spec: TrainingRunSpec, status: TrainingRunStatus, applied: AppliedRun, observed: Observed
+) -> Plan | None:
+    """Remove a Job whose pod was killed from outside: another follows when it is gone."""
+    trouble = observed.trouble
+    if trouble is None or not attempts.killed(trouble) or applied.spec_hash != spec_hash(spec):
+        return None
+    counted = attempts.once_more(spec, status, trouble)
+    if counted is None:
+        return None
+    begun = counted.model_copy(
+        update={"progress": RunProgress(percent=0, message="starting again")}
+    )
+    verdict = progressing(Reason.TRAINING, f"starts again: {trouble.message}")
+    if spec.suspend:
+        verdict = _suspended("the next attempt starts when it is resumed")
+    return Plan(begun, verdict, stop=True, requeue_after=PENDING_CHECK)
+
+
 CHANGED = (
     "the spec was changed after the run had started: a run is a record; take the change back, or "
     "create a new TrainingRun"
 )
-
-
-def _pinned(job: JobView) -> AppliedRun | None:
-    notes = job.annotations
-    if not {VERSION_ANNOTATION, IMAGE_ANNOTATION, SPEC_HASH_ANNOTATION} <= notes.keys():
-        return None
-    return AppliedRun(
-        dataset_version=notes[VERSION_ANNOTATION],
-        tables=_joined(json.loads(notes.get(TABLES_ANNOTATION, "null"))),
-        image=notes[IMAGE_ANNOTATION],
-        spec_hash=notes[SPEC_HASH_ANNOTATION],
-        memory=notes.get(MEMORY_ANNOTATION),
-    )
-
-
-def annotations(applied: AppliedRun) -> dict[str, str]:
-    """Give what a Job bears, so that a forgotten status is known again."""
-    tables = [one.to_dict() for one in applied.tables or ()]
-    return {
-        VERSION_ANNOTATION: applied.dataset_version,
-        SPEC_HASH_ANNOTATION: applied.spec_hash,
-        IMAGE_ANNOTATION: applied.image,
-        **({TABLES_ANNOTATION: json.dumps(tables, separators=(",", ":"))} if tables else {}),
-        **({MEMORY_ANNOTATION: applied.memory} if applied.memory else {}),
-    }
-
-
-def _joined(noted: list[Mapping[str, Any]] | None) -> list[JoinedVersion] | None:
-    return [JoinedVersion.model_validate(one) for one in noted] if noted else None
 
 
 def _not_started(
@@ -234,7 +224,7 @@ def _running(status: TrainingRunStatus, job: JobView, observed: Observed, now: d
     which = "; ".join(told for told in (attempts.told(status), beside) if told)
     message = f"the Job {job.name} trains" + (f": {which}" if which else "")
     verdict = progressing(Reason.TRAINING, message)
-    due = POD_CHECK_AFTER - (now - job.created).total_seconds()
+    due = POD_CHECK_AFTER - (now - job.since).total_seconds()
     wait = RUNNING_CHECK if job.ready else due if due > 0 else PENDING_CHECK
     works = bool(job.ready or trouble)
     status = status.model_copy(update={"progress": _progress(status, works, observed.report)})
@@ -257,60 +247,15 @@ def _progress(status: TrainingRunStatus, works: bool, report: Report | None) -> 
     return known if known and known.percent else RunProgress(percent=0, message="started")
 
 
-def _recorded(
-    spec: TrainingRunSpec, status: TrainingRunStatus, result: Mapping[str, Any]
-) -> Plan | None:
-    """Take the result of a Job that is gone: it had ended before anybody looked."""
-    try:
-        applied = status.applied or AppliedRun(
-            dataset_version=result["datasetVersion"],
-            tables=_joined(result.get("join")),
-            image=result.get("image", ""),
-            spec_hash=spec_hash(spec),
-        )
-        times = {
-            "started_at": status.started_at or parse_time(result["startedAt"]),
-            "completed_at": parse_time(result["completedAt"]),
-        }
-        ended = _with_result(status.model_copy(update={"applied": applied, **times}), result)
-    except _UNREADABLE:
-        return None
-    return Plan(ended, end_of(ended), ended=True)
-
-
-# What reading a document that is not as it should be can raise.
-_UNREADABLE = (KeyError, TypeError, ValueError, AttributeError)
-
-
 def _succeeded(status: TrainingRunStatus, job: JobView, result: Mapping[str, Any] | None) -> Plan:
     try:
         if result is None:
             raise KeyError(job.name)
-        ended = _with_result(status, result).model_copy(update={"completed_at": job.finished})
-    except _UNREADABLE:
+        ended = with_result(status, result).model_copy(update={"completed_at": job.finished})
+    except UNREADABLE:
         message = f"the Job {job.name} succeeded but left no result in the store: run it again"
         return _failed(status, job, Diagnosis(Reason.RESULT_MISSING, message, job.name))
     return Plan(ended, end_of(ended), ended=True)
-
-
-def _with_result(status: TrainingRunStatus, result: Mapping[str, Any]) -> TrainingRunStatus:
-    if result["outcome"] != "Succeeded":
-        raise ValueError(result["outcome"])
-    metrics = [_metric(entry) for entry in result["metrics"]]
-    cached_from = result.get("cachedFrom")
-    return status.model_copy(
-        update={
-            "metrics": metrics,
-            "score": f"{metrics[0].name}={short_number(metrics[0].value)}" if metrics else None,
-            "judgement": judgement.summary(result.get("judgement")),
-            "search": searched.summary(result.get("search")),
-            "artifact": Artifact.model_validate(result["artifact"]),
-            "report": result.get("report"),
-            "progress": RunProgress(percent=100, message="done"),
-            "failure": None,
-            "cached_from": cached_from and CachedFrom.model_validate(cached_from),
-        }
-    )
 
 
 def _failed(status: TrainingRunStatus, job: JobView, trouble: Diagnosis | None) -> Plan:
@@ -334,48 +279,18 @@ def _failed(status: TrainingRunStatus, job: JobView, trouble: Diagnosis | None) 
     return Plan(ended, end_of(ended), ended=True)
 
 
+def _ended_by_us(status: TrainingRunStatus, trouble: Diagnosis, now: datetime) -> Plan:
+    """End a run whose Job would try again what cannot end otherwise."""
+    failure = Failure(reason=trouble.reason, message=trouble.message[:4096])
+    ended = status.model_copy(
+        update={"failure": failure, "progress": None, "completed_at": now.replace(microsecond=0)}
+    )
+    return Plan(ended, end_of(ended), stop=True, ended=True)
+
+
 def _stood_at(status: TrainingRunStatus) -> str:
     last = next((c for c in status.conditions if c.type == ConditionType.SUCCEEDED), None)
     if last is not None and last.reason != Reason.TRAINING:
         return f"; last seen: {last.message}"
     progress = status.progress
     return f"; last seen: {progress.percent} %, {progress.message}" if progress else ""
-
-
-def end_of(status: TrainingRunStatus) -> Verdict:
-    """Say how a run ended, from its record."""
-    if status.failure is not None:
-        reason = Reason.named(status.failure.reason) or Reason.INTERNAL_ERROR
-        return stalled(reason, status.failure.message)
-    version = f"model {short(status.artifact.digest)}" if status.artifact else "it ended"
-    score = f", {status.score}" if status.score else ""
-    source = status.cached_from
-    taken = f": of TrainingRun {source.name}, which had the same inputs" if source else ""
-    doubts = judgement.words(status.judgement)
-    told = f"{version}{score}{taken}{'; ' if doubts else ''}{doubts}"
-    return ready(told, Reason.SUCCEEDED)
-
-
-def _metric(entry: Mapping[str, Any]) -> MetricValue:
-    return MetricValue(
-        name=str(entry["name"]),
-        value=decimal(entry["value"]),
-        low=None if entry.get("low") is None else decimal(entry["low"]),
-        high=None if entry.get("high") is None else decimal(entry["high"]),
-        rows=int(entry["n"]),
-    )
-
-
-def decimal(value: float) -> str:
-    """Write a number with six significant digits, as status holds it."""
-    return f"{value:.6g}"
-
-
-def short_number(text: str) -> str:
-    """Write a decimal with three significant digits, as a table shows it."""
-    return f"{float(text):.3g}"
-
-
-def short(digest: str) -> str:
-    """Give the first twelve digits of a digest, as tables show it."""
-    return digest.removeprefix("sha256:")[:12]

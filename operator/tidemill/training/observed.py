@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tidemill.children.pods import Diagnosis
+from tidemill.jobs.kueue import Waiting
 from tidemill.jobs.progress import Report
 from tidemill.jobs.view import JobView
 
@@ -21,7 +22,8 @@ class DatasetFacts:
 class Observed:
     """The world as `decide` sees it; `dataset` is None when there is none.
 
-    `tables` are the Datasets that the run joins, in the order of the spec.
+    `tables` are the Datasets that the run joins, in the order of the spec; `waiting` says why its
+    Job waits in a queue.
     """
 
     dataset: DatasetFacts | None
@@ -30,3 +32,4 @@ class Observed:
     trouble: Diagnosis | None = None
     report: Report | None = None
     tables: tuple[DatasetFacts | None, ...] = ()
+    waiting: Waiting | None = None

@@ -9,38 +9,33 @@ from pydantic import ValidationError
 from tidemill.api.v1alpha1.conditions import ConditionType
 from tidemill.api.v1alpha1.dataset_reference import DatasetReference
 from tidemill.api.v1alpha1.durations import parse_duration
-from tidemill.api.v1alpha1.reasons import Reason
-from tidemill.api.v1alpha1.training_run import AppliedRun, TrainingRunSpec, TrainingRunStatus
+from tidemill.api.v1alpha1.run_status import AppliedRun, TrainingRunStatus
+from tidemill.api.v1alpha1.training_run import TrainingRunSpec
 from tidemill.children.credentials import trouble_of
 from tidemill.children.naming import child_name
 from tidemill.children.pods import Diagnosis
 from tidemill.children.status import StatusWriter, invalid_spec, status_of
-from tidemill.engine.errors import Stalled
 from tidemill.engine.key import Key
 from tidemill.engine.result import Result
+from tidemill.jobs import kueue
 from tidemill.jobs.launcher import Launcher
 from tidemill.jobs.manifests import RunnerJob
 from tidemill.jobs.progress import ProgressBoard
 from tidemill.jobs.view import POD_CHECK_AFTER, JobView, Phase
 from tidemill.kube.resources import DATASETS, TRAINING_RUNS
 from tidemill.store import layout
-from tidemill.store.credentials import Policy, train_policy, with_manifests, with_trials
+from tidemill.store.credentials import Policy
 from tidemill.store.errors import NotFound, StoreError
-from tidemill.training import given
+from tidemill.training import brought, companions, expiry, given, rights, signer, user_code
 from tidemill.training.cache import Cache
 from tidemill.training.cache_key import cache_key
-from tidemill.training.decide import (
-    CHANGED,
-    LATEST,
-    Plan,
-    annotations,
-    decide,
-    end_of,
-    spec_hash,
-)
+from tidemill.training.checkpoints import forget_checkpoint, forget_first_rank, forget_parts
+from tidemill.training.decide import CHANGED, LATEST, Plan, decide
 from tidemill.training.feature_tables import FeatureTables
 from tidemill.training.images import image_of
 from tidemill.training.observed import DatasetFacts, Observed
+from tidemill.training.pins import annotations, spec_hash
+from tidemill.training.record import end_of
 
 RUNNER_API = "runner.tidemill.dev/v1"
 
@@ -80,13 +75,21 @@ class TrainingRunReconciler:
         verdict = end_of(status)
         if status.applied and status.applied.spec_hash != spec_hash(spec):
             verdict = replace(verdict, message=f"{verdict.message} ({CHANGED})")
+        if expiry.is_kept_in_spite(live, spec):
+            verdict = replace(verdict, message=f"{verdict.message} ({expiry.NOT_STAMPED})")
         await self.writer.write(live, status, verdict)
         self.progress.forget(_key(live))
-        return Result.done()
+        left = expiry.seconds_left(live, spec, status, self.launcher.context.clock())
+        if left == 0:
+            key, uid = _key(live), live["metadata"]["uid"]
+            client = self.launcher.context.client
+            await client.delete(TRAINING_RUNS, key.namespace, key.name, uid=uid)
+        return Result(left or None)
 
     async def _act(
         self, live: Mapping[str, Any], spec: TrainingRunSpec, status: TrainingRunStatus
     ) -> Result:
+        expiry.check(live, spec)
         image, now = image_of(spec, self.launcher.platform), self.launcher.context.clock()
         observed = await self._observe(live, spec, status)
         plan = decide(spec, status, observed, now, image)
@@ -95,34 +98,59 @@ class TrainingRunReconciler:
             # Its Job may have ended and gone before anybody looked: one run, one record.
             result = await self.launcher.result(_output(live, _job_name(live, plan.start)))
             if result is None and observed.job is None:
+                await self._permit(live, spec, plan.start)
                 status = await self._pinned(live, spec, plan)
                 result = await self._taken(live, spec, status.applied)
             plan = decide(spec, status, replace(observed, result=result), now, image)
             self.progress.forget(_key(live))
         await self._apply(live, spec, plan, observed.job)
+        paused = spec.suspend and observed.job is None
+        if (plan.ended or paused) and rights.workers(spec) > 1:
+            await self._forget_parts(live, plan.status.applied)
         marks = {"job": _job_name(live, plan.start)} if plan.start else {}
         key = cache_key(spec, plan.status.applied)
         told = plan.status.model_copy(update={**marks, "cache_key": key})
         if plan.ended and result is not None:
             await self._noted(live, told, result)
+            if user_code.is_code(spec.estimator):
+                await forget_checkpoint(self.launcher.platform.store, _run_prefix(live))
         await self.writer.write(live, told, plan.verdict)
-        if plan.ended:
+        # Who waits in a queue begins anew: how far its pod had come is not how far it is.
+        if plan.ended or observed.waiting:
             self.progress.forget(_key(live))
-        return Result(plan.requeue_after)
+        # Nothing else may happen to a run that has ended before it is to go.
+        left = expiry.seconds_left(live, spec, told, now)
+        return Result(plan.requeue_after if left is None else left)
 
     def _cache(self, live: Mapping[str, Any]) -> Cache:
         return Cache(self.launcher.platform, live["metadata"]["namespace"])
 
+    async def _permit(
+        self, live: Mapping[str, Any], spec: TrainingRunSpec, applied: AppliedRun
+    ) -> None:
+        """Ask before a result is taken, too: also for the memory that the run may come to have."""
+        grown = spec.retry.grow_memory if spec.retry else None
+        job = _runner_job(live, spec, applied)
+        await self.launcher.permit(live, replace(job, memory=grown) if grown else job)
+
     async def _pinned(
         self, live: Mapping[str, Any], spec: TrainingRunSpec, plan: Plan
     ) -> TrainingRunStatus:
-        """Pin how the tables are joined, too; whoever may not join them takes no result either."""
+        """Pin how the tables are joined and whose key signs, too.
+
+        Whoever may not join them, or has no key, takes no result either.
+        """
         applied = plan.start
-        if applied is None or spec.join is None:
+        if applied is None:
             return plan.status
-        tables = await self._tables(live).pinned(spec.join, applied.tables or ())
-        pinned = applied.model_copy(update={"tables": list(tables)})
-        return plan.status.model_copy(update={"applied": pinned})
+        more: dict[str, Any] = {}
+        if spec.join is not None:
+            tables = await self._tables(live).pinned(spec.join, applied.tables or ())
+            more["tables"] = list(tables)
+        if spec.signing is not None:
+            client, namespace = self.launcher.context.client, live["metadata"]["namespace"]
+            more["signing_secret"] = await signer.state(client, namespace, spec.signing)
+        return plan.status.model_copy(update={"applied": applied.model_copy(update=more)})
 
     async def _taken(
         self, live: Mapping[str, Any], spec: TrainingRunSpec, applied: AppliedRun | None
@@ -160,7 +188,12 @@ class TrainingRunReconciler:
             result = await self.launcher.result(_output(live, job.name))
         report = self.progress.latest(_key(live), live["metadata"]["uid"])
         trouble = await self._trouble(live, spec, job)
-        return Observed(dataset=None, job=job, result=result, trouble=trouble, report=report)
+        queued = spec.queue_name if job.phase is Phase.SUSPENDED else None
+        client, namespace = self.launcher.context.client, live["metadata"]["namespace"]
+        waiting = await kueue.waiting(client, namespace, job, queued) if queued else None
+        return Observed(
+            dataset=None, job=job, result=result, trouble=trouble, report=report, waiting=waiting
+        )
 
     async def _job(self, live: Mapping[str, Any], spec: TrainingRunSpec) -> JobView | None:
         """Read the run's Job; the one that was given more memory, where there is one."""
@@ -193,11 +226,29 @@ class TrainingRunReconciler:
     ) -> Diagnosis | None:
         if job.phase is Phase.FAILED:
             deadline = f"the {spec.deadline} of spec.deadline: raise it, or do less"
-            return await self.launcher.failure(live, job, deadline)
-        age = (self.launcher.context.clock() - job.created).total_seconds()
-        if job.phase is Phase.RUNNING and not job.ready and age >= POD_CHECK_AFTER:
+            found = await self.launcher.failure(live, job, deadline)
+            if not user_code.is_code(spec.estimator):
+                return found
+            return user_code.told(found, sensitive=await self._sensitive(live, spec))
+        age = (self.launcher.context.clock() - job.since).total_seconds()
+        # Of ranks those are ready that have done their part; the others may lack something.
+        idle = job.ready < user_code.parallelism(spec.estimator)
+        if job.phase is Phase.RUNNING and idle and age >= POD_CHECK_AFTER:
             return await self.launcher.pod_trouble(live, job)
         return None
+
+    async def _sensitive(self, live: Mapping[str, Any], spec: TrainingRunSpec) -> bool:
+        """Tell whether a column of the run's data is not to be shown; code prints what it likes."""
+        namespace = live["metadata"]["namespace"]
+        joined = spec.join.tables if spec.join else ()
+        for name in {spec.dataset.name, *(one.dataset.name for one in joined)}:
+            dataset = await self.launcher.context.client.get(DATASETS, namespace, name)
+            if dataset is None:
+                return True  # nobody knows any more what it held
+            declared = (dataset.get("spec") or {}).get("schema") or {}
+            if any(column.get("sensitive") for column in declared.get("columns") or ()):
+                return True
+        return False
 
     async def _apply(
         self,
@@ -209,47 +260,44 @@ class TrainingRunReconciler:
         launcher = self.launcher
         if plan.stop and job is not None:
             await launcher.delete(live, job)
+        together = user_code.parallelism(spec.estimator) > 1
+        if together and (plan.ended or spec.suspend):
+            await companions.remove(launcher.context.client, live, _name(live, None))
         applied = plan.start or plan.status.applied
         if applied is None or not (plan.start or plan.hold):
             return
         runner_job = _runner_job(live, spec, applied)
         if plan.start:
             namespace = live["metadata"]["namespace"]
-            await given.check(launcher.context.client, namespace, spec.template, runner_job.name)
+            await given.check(launcher.context.client, namespace, spec, runner_job.name)
+            await brought.check(launcher.context.client, namespace, spec)
+        if together and plan.start:
+            await forget_first_rank(launcher.platform.store, _run_prefix(live))
+        if together:
+            await companions.keep(launcher.context.client, live, _name(live, None))
+        if plan.start:
+            if rights.workers(spec) > 1:
+                await self._forget_parts(live, applied)  # of a Job that was suspended or removed
             document = await self._document(live, spec, applied)
             await launcher.start(live, runner_job, document, self._policy(live, spec, applied))
         elif job is not None and job.phase in (Phase.RUNNING, Phase.SUSPENDED):
             await launcher.hold(live, job, runner_job)
-            # A pod that has not started may wait for a Secret that somebody removed or edited.
-            waiting = job.phase is Phase.RUNNING and not job.ready and plan.requeue_after
-            if waiting:
+            if launcher.wants_its_secret(job) and plan.requeue_after:
                 document = await self._document(live, spec, applied)
                 policy = self._policy(live, spec, applied)
                 await launcher.keep_secret(live, runner_job, document, policy)
 
+    async def _forget_parts(self, live: Mapping[str, Any], applied: AppliedRun | None) -> None:
+        memory = applied.memory if applied else None
+        outputs = (_output(live, _name(live, known)) for known in (None, memory))
+        await forget_parts(self.launcher.platform.store, outputs)
+
     def _policy(
         self, live: Mapping[str, Any], spec: TrainingRunSpec, applied: AppliedRun
     ) -> Policy:
-        metadata = live["metadata"]
-        policy = train_policy(
-            self.launcher.platform.store_config.bucket,
-            metadata["namespace"],
-            metadata["name"],
-            metadata["uid"],
-            spec.dataset.name,
-        )
-        if spec.search:
-            run = layout.run_prefix(metadata["namespace"], metadata["uid"])
-            policy = with_trials(policy, run)
         joined = self._tables(live).manifests(applied.tables or ())
-        policy = with_manifests(policy, metadata["namespace"], joined)
-        if not policy.fits:
-            message = (
-                f"spec.join.tables names {len(joined)} versions, more than the keys of one Job can "
-                "be cut to: name fewer, or give the Datasets shorter names"
-            )
-            raise Stalled(Reason.SPEC_INVALID, message)
-        return policy
+        bucket = self.launcher.platform.store_config.bucket
+        return rights.policy(bucket, live["metadata"], spec, applied, joined)
 
     def _tables(self, live: Mapping[str, Any]) -> FeatureTables:
         return FeatureTables(self.launcher.platform.store, live["metadata"]["namespace"])
@@ -259,14 +307,21 @@ class TrainingRunReconciler:
     ) -> dict[str, Any]:
         metadata = live["metadata"]
         namespace, name, uid = metadata["namespace"], metadata["name"], metadata["uid"]
-        url = self.launcher.platform.operator_url
+        url, run = self.launcher.platform.operator_url, layout.run_prefix(namespace, uid)
         manifest = layout.manifest_key(namespace, spec.dataset.name, applied.dataset_version)
         joined = (
             {"join": await self._tables(live).document(spec.join, applied.tables or ())}
             if spec.join
             else {}
         )
-        left_out = {"suspend", "template", "join", "retry", "cache"}
+        platform = self.launcher.platform
+        networks = self.launcher.context.settings.http_allowed_networks
+        code = user_code.document(spec.estimator, platform.store_config, networks)
+        prefix = layout.checkpoint_prefix(run)
+        kept = {"checkpoint": prefix} if user_code.is_code(spec.estimator) else {}
+        ranks = companions.ranks(spec, _job_name(live, applied), _name(live, None))
+        left_out = {"suspend", "template", "join", "retry", "cache", "signing"}
+        left_out |= {"queue_name", "distributed", "ttl_after_finished"}
         return {
             "apiVersion": RUNNER_API,
             "verb": "train",
@@ -283,6 +338,12 @@ class TrainingRunReconciler:
                 mode="json", by_alias=True, exclude_none=True, exclude=left_out
             ),
             **joined,
+            **({"code": code} if code else {}),
+            **kept,
+            **({"ranks": ranks.document()} if ranks else {}),
+            "workers": rights.workers(spec),
+            **brought.document(spec, platform.store_config),
+            **signer.document(spec),
             "output": _output(live, _job_name(live, applied)),
             "models": layout.model_prefix(namespace, name),
             "image": applied.image,
@@ -291,9 +352,11 @@ class TrainingRunReconciler:
 
 
 def _runner_job(live: Mapping[str, Any], spec: TrainingRunSpec, applied: AppliedRun) -> RunnerJob:
+    name = _job_name(live, applied)
+    ranks = companions.ranks(spec, name, _name(live, None))
     return RunnerJob(
         kind="TrainingRun",
-        name=_job_name(live, applied),
+        name=name,
         verb="train",
         image=applied.image,
         template=spec.template,
@@ -301,6 +364,13 @@ def _runner_job(live: Mapping[str, Any], spec: TrainingRunSpec, applied: Applied
         annotations=annotations(applied),
         retry_limit=spec.retry.limit if spec.retry else None,
         memory=applied.memory,
+        middle=user_code.middle(spec, applied.image, ranks),
+        source_secret=user_code.secret(spec.estimator) or brought.credentials(spec),
+        queue=spec.queue_name,
+        workers=ranks.count if ranks else rights.workers(spec),
+        ranks=ranks,
+        outside=user_code.is_elsewhere(spec.estimator),
+        signing=spec.signing.key_ref if spec.signing else None,
     )
 
 
@@ -317,6 +387,10 @@ def _name(live: Mapping[str, Any], memory: str | None) -> str:
 def _key(live: Mapping[str, Any]) -> Key:
     metadata = live["metadata"]
     return Key("TrainingRun", metadata["namespace"], metadata["name"])
+
+
+def _run_prefix(live: Mapping[str, Any]) -> str:
+    return layout.run_prefix(live["metadata"]["namespace"], live["metadata"]["uid"])
 
 
 def _output(live: Mapping[str, Any], job_name: str) -> str:

@@ -88,6 +88,7 @@ COMPONENTS = (
     Component("minio", ("minio",), about=155),
     Component("versitygw", ("versitygw",), about=45, needed=False),
     Component("kwok", ("kwok",), about=75, needed=False),
+    Component("kueue", ("kueue",), about=240, needed=False),
 )
 NEEDED = tuple(component for component in COMPONENTS if component.needed)
 

@@ -88,9 +88,11 @@ def test_no_float_stands_anywhere(kind: type[crd.Kind]) -> None:
     assert [path for path, node in everywhere(kind) if node.get("type") == "number"] == []
 
 
-# What constructors of estimators take: of any type, and floats as well.
+# What constructors of estimators and code of the user's take: of any type, and floats as well.
 PARAMETERS = [
     "TrainingRun.spec.estimator.sklearn.steps[].params",
+    "TrainingRun.spec.estimator.script.params",
+    "TrainingRun.spec.estimator.container.params",
     "TrainingRun.spec.search.space{}.values[]",
 ]
 
@@ -148,12 +150,12 @@ def test_every_rule_has_a_message(kind: type[crd.Kind]) -> None:
             assert rule.get("message"), path
 
 
-def test_every_field_of_a_run_but_suspend_is_immutable() -> None:
+def test_every_field_of_a_run_is_immutable_but_how_it_is_held_and_kept() -> None:
     (kind,) = (kind for kind in crd.KINDS if kind.kind == "TrainingRun")
     spec = schema_of(kind)["properties"]["spec"]
     messages = [rule["message"] for rule in spec["x-kubernetes-validations"]]
     guarded = {words.split()[0] for words in messages if "cannot be changed" in words}
-    assert guarded == set(spec["properties"]) - {"suspend"}
+    assert guarded == set(spec["properties"]) - {"suspend", "ttlAfterFinished"}
 
 
 @each_kind

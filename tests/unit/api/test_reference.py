@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from tidemill.api.reference import reasons_page
-from tidemill.api.v1alpha1.reasons import Actor, Reason
+from tidemill.api.v1alpha1.actor import Actor
+from tidemill.api.v1alpha1.reasons import Reason
 
 ROOT = Path(__file__).parents[3]
 

@@ -31,6 +31,7 @@ class FakeApi:
         self.reads = 0
         self.die_at = 0
         self.refuse: dict[tuple[str, Resource], Exception] = {}
+        self.unreadable: dict[Resource, Exception] = {}
         self._uids = 0
 
     # What tests do
@@ -59,7 +60,18 @@ class FakeApi:
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Body | None:
         self.reads += 1
+        if resource in self.unreadable:
+            raise self.unreadable[resource]
         return copy.deepcopy(self.objects.get((resource, namespace, name)))
+
+    async def get_part(
+        self,
+        resource: Resource,  # noqa: ARG002
+        namespace: str,  # noqa: ARG002
+        name: str,  # noqa: ARG002
+        part: str,  # noqa: ARG002
+    ) -> Body | None:
+        return None
 
     async def list(
         self, resource: Resource, namespace: str, *, labels: Mapping[str, str] | None = None

@@ -18,8 +18,8 @@ PARENTS = {
     "253 characters": "a" * 253,
     "253 characters with dots": ".".join(["a" * 62] * 4)[:253],
     "digits only": "0" * 253,
-    "a dash where it is cut": "a" * 51 + "-" + "b" * 40,
-    "a dot where it is cut": "1" + "a" * 50 + "." + "b" * 40,
+    "a dash where it is cut": "a" * 48 + "-" + "b" * 40,
+    "a dot where it is cut": "1" + "a" * 47 + "." + "b" * 40,
 }
 
 
@@ -29,11 +29,16 @@ def test_a_name_is_valid_everywhere(parent: str) -> None:
         assert LABEL.fullmatch(name), name
 
 
+@pytest.mark.parametrize("parent", PARENTS.values(), ids=PARENTS)
+def test_pods_that_are_numbered_have_valid_names_too(parent: str) -> None:
+    assert LABEL.fullmatch(f"{child_name('TrainingRun', parent, 'u')}-63")
+
+
 def test_any_parent_gives_a_valid_name_of_its_own() -> None:
     chance = random.Random(7)
     seen: dict[str, str] = {}
     for _ in range(3000):
-        length = chance.choice([1, 2, 10, 51, 52, 53, 62, 63, 64, 253])
+        length = chance.choice([1, 2, 10, 48, 49, 50, 62, 63, 64, 253])
         parent = "".join(chance.choice("ab01-.") for _ in range(length)).strip("-.") or "a"
         parent = re.sub(r"[-.]*\.[-.]*", ".", parent)
         for name in (child_name("Dataset", parent), child_name("TrainingRun", parent)):

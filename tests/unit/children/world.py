@@ -53,6 +53,11 @@ class FakeStore:
             raise self.fault
         self.objects[key] = data
 
+    async def delete(self, key: str) -> None:
+        if self.fault:
+            raise self.fault
+        self.objects.pop(key, None)
+
     async def head(self, key: str) -> ObjectInfo:
         return ObjectInfo(key, len(await self.get(key, max_bytes=0)), "e")
 

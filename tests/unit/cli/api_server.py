@@ -12,6 +12,7 @@ from typing import Any
 from aiohttp import web
 from tests.unit.data_api.bucket import Bucket, Reviewer
 
+from tidemill.data_api.models import ModelRoutes
 from tidemill.data_api.readers import Readers
 from tidemill.data_api.routes import DataRoutes
 from tidemill.data_api.runs import RunRoutes
@@ -74,6 +75,7 @@ class ApiServer:
         data = web.Application()
         routes = DataRoutes(self.bucket, Readers(Reviewer()))
         data.add_routes([*routes.routes(), *RunRoutes(routes).routes()])
+        data.add_routes(ModelRoutes(routes).routes())
         app.add_subapp(PROXY, data)
         return app
 

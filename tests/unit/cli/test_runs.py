@@ -166,6 +166,15 @@ def test_the_log_is_the_newest_pods_while_there_is_one(server: ApiServer, runs: 
     assert not server.token_requests
 
 
+def test_of_several_pods_the_log_is_that_of_the_first(server: ApiServer, runs: Plugin) -> None:
+    server.runs["first"] = [at(20)]
+    for number, made in ((0, "2026-03-01"), (1, "2026-03-02")):
+        put_pod(server, f"rank-{number}", made=f"{made}T00:00:00Z")
+        notes = {"batch.kubernetes.io/job-completion-index": str(number)}
+        server.pods[-1]["metadata"]["annotations"] = notes
+    assert runs("logs", "first").out.startswith("rank-0: a line")
+
+
 def test_a_log_is_followed(server: ApiServer, runs: Plugin) -> None:
     server.runs["first"] = [at(20)]
     put_pod(server)

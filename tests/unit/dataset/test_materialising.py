@@ -32,6 +32,7 @@ from tests.unit.dataset.online_scene import (
 from tests.unit.dataset.scene import RESULT, VERSION, leave_result, process
 
 from tidemill.api.v1alpha1.online_store import FilledStore
+from tidemill.children.ownership import OUTSIDE
 from tidemill.dataset.online_probe import OnlineProbe
 from tidemill.kube.resources import JOBS, SECRETS
 from tidemill.store import layout
@@ -97,6 +98,7 @@ async def test_what_the_job_is_given(
     world.networks = ("127.0.0.0/8",)
     body = await versioned(world, online={**ONLINE, "ttl": "2h", "tls": "Disable"})
     [job] = writing(world)
+    assert OUTSIDE.items() <= job["spec"]["template"]["metadata"]["labels"].items()
     document = given(world, job)
     uid = body["metadata"]["uid"]
     assert document == {

@@ -11,6 +11,7 @@ from tests.unit.dataset.scene import RESULT, VERSION, cluster, leave_result, pro
 from tests.unit.web.site import LOCAL, Page, Site
 
 from tidemill.api.v1alpha1.dataset import DatasetSpec
+from tidemill.children.ownership import OUTSIDE
 from tidemill.dataset.plan import ingest_key
 from tidemill.kube.resources import JOBS, SECRETS
 from tidemill.store import digests
@@ -106,6 +107,8 @@ async def test_what_the_runner_is_told_of_a_url(open_world: World, site: Site) -
         "secret": None,
         "allowedNetworks": list(LOCAL),
     }
+    pod = open_world.job()["spec"]["template"]
+    assert OUTSIDE.items() <= pod["metadata"]["labels"].items()
 
 
 async def test_a_url_is_polled_and_ingested_when_it_changes(open_world: World, site: Site) -> None:

@@ -114,6 +114,6 @@ async def test_a_package_is_looked_at_once(world: World) -> None:
     world.boosting = BOOSTING
     model = put_package(world, "model.ubj")
     packages = Packages(cast("ObjectStore", world.store))
-    assert await packages.boosted(model["uri"], model["digest"])
+    assert (await packages.contents(model["uri"], model["digest"])).boosted
     world.store.fault = Unavailable("away")
-    assert await packages.boosted(model["uri"], model["digest"])
+    assert (await packages.contents(model["uri"], model["digest"])).boosted

@@ -88,7 +88,7 @@ def test_the_secret_is_mounted_for_reading_and_nowhere_else() -> None:
     ],
 )
 def test_other_features_are_another_revision(features: Any, other: Any) -> None:
-    revisions = {revision_of(TARGET, SERVER, None, spec(one).features) for one in (features, other)}
+    revisions = {revision_of(TARGET, SERVER, spec(one)) for one in (features, other)}
     assert len(revisions) == 2
 
 
@@ -98,13 +98,13 @@ def test_defaults_that_are_written_out_are_the_same_revision() -> None:
         "timeout": "50ms",
         "onUnavailable": "Fail",
     }
-    revisions = {revision_of(TARGET, SERVER, None, spec(one).features) for one in (OPEN, written)}
+    revisions = {revision_of(TARGET, SERVER, spec(one)) for one in (OPEN, written)}
     assert len(revisions) == 1
 
 
 def test_no_features_are_the_revision_that_there_was() -> None:
     # As it was before there were features: a new operator moves no traffic.
-    assert revision_of(TARGET, SERVER, None, spec(None).features) == "b4f4b90ab4"
+    assert revision_of(TARGET, SERVER, spec(None)) == "b4f4b90ab4"
 
 
 @pytest.mark.parametrize(

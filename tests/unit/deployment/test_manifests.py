@@ -8,7 +8,6 @@ import pytest
 from tests.unit.children.world import NAMESPACE, SERVER
 from tests.unit.deployment.scene import come_up, digest, package
 
-from tidemill.api.v1alpha1.meta import Template
 from tidemill.api.v1alpha1.model_deployment import ModelDeploymentSpec
 from tidemill.deployment.manifests import (
     address_of,
@@ -55,6 +54,31 @@ def test_the_server_is_told_what_to_load() -> None:
     assert told["TIDEMILL_MODEL_NAME"] == "m"
     assert told["TIDEMILL_MODEL_VERSION"] == "a" * 12
     assert all(type(value) is str for value in told.values())
+
+
+def test_the_page_can_be_switched_off_as_a_new_version() -> None:
+    names = {variable["name"] for variable in container(made())["env"]}
+    assert "TIDEMILL_PAGE" not in names
+    told = {v["name"]: v["value"] for v in container(made(page="Disabled"))["env"]}
+    assert told["TIDEMILL_PAGE"] == "Disabled"
+    assert made(page="Enabled") == made()
+    assert made(page="Disabled")["metadata"]["name"] != made()["metadata"]["name"]
+
+
+def test_grpc_has_a_port_where_it_is_wanted_as_a_new_version() -> None:
+    assert made(grpc="Disabled") == made()
+    assert "TIDEMILL_GRPC_PORT" not in {variable["name"] for variable in container(made())["env"]}
+    manifest = made(grpc="Enabled")
+    told = {v["name"]: v["value"] for v in container(manifest)["env"]}
+    [http, grpc] = container(manifest)["ports"]
+    assert (http["name"], grpc["name"]) == ("http", "grpc")
+    assert told["TIDEMILL_GRPC_PORT"] == str(grpc["containerPort"])
+    assert manifest["metadata"]["name"] != made()["metadata"]["name"]
+    [one] = service_manifest(parent(), "r")["spec"]["ports"]
+    assert one["name"] == "http"
+    [_, port] = service_manifest(parent(), "r", grpc="Enabled")["spec"]["ports"]
+    assert (port["name"], port["targetPort"], port["port"]) == ("grpc", "grpc", 9000)
+    assert port["appProtocol"] == "kubernetes.io/h2c"
 
 
 def test_no_request_is_lost_when_pods_come_and_go() -> None:
@@ -108,9 +132,16 @@ def test_a_revision_is_of_what_shapes_the_pods(changes: dict[str, Any], same: bo
 
 
 def test_a_field_of_a_later_version_moves_no_traffic() -> None:
-    empty, explicit = Template(), Template.model_validate({"tolerations": [], "resources": None})
+    empty, explicit, none = (
+        ModelDeploymentSpec.model_validate({"model": {"run": "r"}, **asked})
+        for asked in (
+            {"template": {}},
+            {"template": {"tolerations": [], "resources": None}, "runtime": "Auto"},
+            {},
+        )
+    )
     assert revision_of(TARGET, SERVER, empty) == revision_of(TARGET, SERVER, explicit)
-    assert revision_of(TARGET, "another", None) != revision_of(TARGET, SERVER, None)
+    assert revision_of(TARGET, "another", none) != revision_of(TARGET, SERVER, none)
 
 
 @pytest.mark.parametrize("name", ["m", "a" * 63, "a" * 253, "1.2.3"], ids=["1", "63", "253", "dot"])

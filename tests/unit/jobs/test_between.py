@@ -9,6 +9,7 @@ from tests.unit.jobs.test_manifests import NAME, made, pod
 
 from tidemill.api.v1alpha1.meta import Template
 from tidemill.api.v1alpha1.prepare import Container
+from tidemill.jobs.between import Middle
 
 IMAGE = "registry.example/clean@sha256:" + "c" * 64
 Body = dict[str, Any]
@@ -21,7 +22,7 @@ def container(**changes: Any) -> Container:
 def job(prepare: Container | None = None, **changes: Any) -> Body:
     fields = {"kind": "Dataset", "verb": "ingest", **changes}
     opened = {"source_secret": "keys", "source_claim": "files", "source_secrets": {"up": "theirs"}}
-    return made(prepare=prepare or container(), **opened, **fields)
+    return made(middle=Middle.preparing(prepare or container()), **opened, **fields)
 
 
 def by_name(manifest: Body) -> dict[str, Body]:

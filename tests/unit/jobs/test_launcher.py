@@ -4,12 +4,16 @@ import base64
 import copy
 import json
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
 from tests.unit.children.fake_api import Killed
 from tests.unit.children.world import NAMESPACE, World
 
+from tidemill.children.ownership import OUTSIDE
+from tidemill.jobs.kueue import QUEUE_LABEL
 from tidemill.jobs.launcher import Launcher
 from tidemill.jobs.manifests import RunnerJob
 from tidemill.jobs.progress import Tokens
@@ -71,6 +75,26 @@ async def test_what_was_not_copied_is_read_with_the_keys_of_its_source(
     assert ("keys" in version) is False
 
 
+@pytest.mark.parametrize(
+    ("changes", "outside"),
+    [
+        ({}, False),
+        ({"endpoint": "https://s3.example.org"}, True),
+        ({"endpoint": "https://s3.example.org", "copied": True}, False),
+    ],
+)
+async def test_what_was_not_copied_is_read_outside_where_it_lies_there(
+    world: World, changes: dict[str, Any], *, outside: bool
+) -> None:
+    dataset = left_where_it_is(pin="Copy" if changes.pop("copied", False) else "None")
+    dataset["spec"]["source"]["s3"] |= changes
+    world.api.put(dataset)
+    document = {"dataset": {"name": "d", "version": "v", "manifest": "m"}}
+    await launcher(world).start(PARENT, JOB, document, Policy("tidemill"))
+    labels = world.api.one(JOBS)["spec"]["template"]["metadata"]["labels"]
+    assert (OUTSIDE.items() <= labels.items()) is outside
+
+
 EDITS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "suspended": lambda job: job["spec"].update(suspend=True),
     "given more time": lambda job: job["spec"].update(activeDeadlineSeconds=9999),
@@ -95,6 +119,62 @@ async def test_a_running_job_is_as_it_was(
     for mark in ("labels", "annotations", "ownerReferences"):
         assert found["metadata"][mark] == wanted["metadata"][mark]
     assert not await launcher(world).hold(PARENT, view(found), JOB)
+
+
+QUEUED = replace(JOB, queue="ml")
+
+
+async def test_a_job_in_a_queue_is_created_suspended_and_named_to_kueue(world: World) -> None:
+    await launcher(world).start(PARENT, QUEUED, {"verb": "train"}, Policy("tidemill"))
+    job = world.api.one(JOBS)
+    assert job["spec"]["suspend"] is True
+    assert job["metadata"]["labels"][QUEUE_LABEL] == "ml"
+    # Kueue would hold back pods that name a queue themselves.
+    assert QUEUE_LABEL not in job["spec"]["template"]["metadata"]["labels"]
+
+
+def admitted(job: dict[str, Any]) -> None:
+    """Do as Kueue does when it starts a Job."""
+    job["spec"]["suspend"] = False
+    template = job["spec"]["template"]
+    template["metadata"]["labels"]["kueue.x-k8s.io/podset"] = "main"
+    template["spec"]["nodeSelector"] = {"pool": "spot"}
+
+
+@pytest.mark.parametrize("started_by_kueue", [True, False], ids=["admitted", "waiting"])
+async def test_what_kueue_writes_into_a_job_stays(world: World, *, started_by_kueue: bool) -> None:
+    await launcher(world).start(PARENT, QUEUED, {"verb": "train"}, Policy("tidemill"))
+    job = world.api.one(JOBS)
+    if started_by_kueue:
+        admitted(job)
+    before = copy.deepcopy(job)
+    assert not await launcher(world).hold(PARENT, view(job), QUEUED)
+    assert world.api.one(JOBS) == before
+
+
+async def test_a_job_in_a_queue_keeps_its_deadline_and_its_queue(world: World) -> None:
+    await launcher(world).start(PARENT, QUEUED, {"verb": "train"}, Policy("tidemill"))
+    job = world.api.one(JOBS)
+    admitted(job)
+    job["spec"]["activeDeadlineSeconds"] = 9999
+    del job["metadata"]["labels"][QUEUE_LABEL]
+    assert await launcher(world).hold(PARENT, view(job), QUEUED)
+    found = world.api.one(JOBS)
+    assert found["spec"]["activeDeadlineSeconds"] == 60
+    assert found["spec"]["suspend"] is False
+    assert found["metadata"]["labels"][QUEUE_LABEL] == "ml"
+
+
+async def test_keys_last_when_a_job_starts_late_in_their_life(world: World) -> None:
+    """They are renewed when half of their life is over: what is left then covers the deadline."""
+    long = replace(QUEUED, deadline_seconds=7200)
+    await launcher(world).start(PARENT, long, {"verb": "train"}, Policy("tidemill"))
+    for _ in range(40):
+        await launcher(world).keep_secret(PARENT, long, {"verb": "train"}, Policy("tidemill"))
+        notes = world.api.one(SECRETS)["metadata"]["annotations"]
+        left = datetime.fromisoformat(notes["tidemill.dev/expires"]) - world.now
+        assert left.total_seconds() >= long.deadline_seconds
+        world.wait(600)
 
 
 async def test_what_others_note_on_a_job_stays(world: World) -> None:

@@ -31,3 +31,9 @@ def test_without_a_pod_the_job_speaks() -> None:
         Reason.CONTAINER_FAILED,
         "the Job job-1 failed: too many",
     )
+
+
+def test_without_a_pod_the_job_says_what_it_was_ended_with() -> None:
+    words = "Container runner for pod ns/job-1-x7 failed with exit code 137 matching FailJob rule"
+    found = explain_failure(job("PodFailurePolicy", words), None, "1h")
+    assert (found.pod, found.exit_code, found.container) == ("job-1-x7", 137, "runner")

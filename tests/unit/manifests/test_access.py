@@ -7,6 +7,7 @@ import yaml
 from tests.unit.manifests.documents import MANIFESTS, Body, objects
 
 from tidemill.cli.data import SERVICE
+from tidemill.policy import document
 from tidemill.settings import Settings
 
 ROLES = [
@@ -36,7 +37,7 @@ def verbs(resource: str) -> set[str]:
 
 
 def test_roles_are_found() -> None:
-    assert len(OPERATOR) == 3
+    assert len(OPERATOR) == 4
     assert len(PEOPLE) == 9
 
 
@@ -61,9 +62,15 @@ def test_nothing_lets_one_grant_more(role: Body) -> None:
     [
         pytest.param("secrets", {"get", "create", "delete"}, id="secrets, by name only"),
         pytest.param("persistentvolumeclaims", {"get"}, id="claims, by name only"),
+        pytest.param(
+            "services",
+            {"get", "list", "watch", "create", "patch", "delete"},
+            id="where models answer, and where pods that train together meet",
+        ),
         pytest.param("pods", {"list"}, id="pods are looked at"),
         pytest.param("pods/log", {"get"}, id="logs"),
         pytest.param("pods/exec", set(), id="no exec"),
+        pytest.param("configmaps", {"get"}, id="the policy, by name only"),
         pytest.param("nodes", set(), id="no nodes"),
         pytest.param("namespaces", set(), id="no namespaces"),
         pytest.param("serviceaccounts/token", set(), id="no tokens"),
@@ -71,6 +78,9 @@ def test_nothing_lets_one_grant_more(role: Body) -> None:
         pytest.param("datasets/status", {"patch"}, id="status"),
         pytest.param("tokenreviews", {"create"}, id="whose a token is"),
         pytest.param("services/proxy", set(), id="no way into Services"),
+        pytest.param("workloads", {"list"}, id="why a Job waits in Kueue's queue"),
+        pytest.param("localqueues/pendingworkloads", {"get"}, id="at which place"),
+        pytest.param("localqueues", set(), id="no queues"),
         pytest.param("leases", {"create", "get", "update"}, id="the lease"),
     ],
 )
@@ -86,6 +96,15 @@ def test_the_lease_is_the_only_one_touched() -> None:
         assert rule.get("resourceNames") == (
             None if rule["verbs"] == ["create"] else ["tidemill-operator"]
         )
+
+
+def test_the_policy_is_the_only_config_map_read() -> None:
+    rules = [
+        rule for role in OPERATOR for rule in role["rules"] if "configmaps" in rule["resources"]
+    ]
+    assert [rule["resourceNames"] for rule in rules] == [[document.NAME]]
+    (role,) = (role for role in OPERATOR if rules[0] in role["rules"])
+    assert role["metadata"]["namespace"] == Settings(all_namespaces=True).lease_namespace
 
 
 @pytest.mark.parametrize("kind", ["datasets", "trainingruns", "modeldeployments"])

@@ -140,6 +140,17 @@ class TestOptions:
         assert found.kubectl.flags == ("--kubeconfig=/k",)
         assert found.place == MINIO
 
+    @pytest.mark.parametrize(
+        ("arguments", "expected"),
+        [
+            pytest.param([], None, id="nothing is said"),
+            pytest.param(["--network-policies", "a, b"], ("a", "b"), id="two"),
+            pytest.param(["--network-policies", "none"], (), id="none"),
+        ],
+    )
+    def test_network_policies(self, arguments: list[str], expected: tuple[str, ...] | None) -> None:
+        assert options.parse(["--minio", *arguments]).closed == expected
+
 
 class TestRendering:
     def test_whole_cluster(self, renderer: Renderer) -> None:

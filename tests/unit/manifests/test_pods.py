@@ -76,6 +76,9 @@ def test_no_secret_stands_in_a_file() -> None:
         "samples/features-online",
         "samples/record",
         "samples/judgement",
+        "samples/scripts",
+        "samples/scale",
+        "samples/protocol",
         "samples/training",
     )
     assert [b["metadata"]["name"] for b in objects(*folders) if b["kind"] == "Secret"] == []

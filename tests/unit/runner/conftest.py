@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+import onnxruntime  # noqa: F401 - imported once, and not anew in each child that converts a model
 import pytest
+import skl2onnx  # noqa: F401
 from tests.unit.runner.workshop import Workshop
 
 

@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from tidemill.store import package, trusted
 from tidemill.store.trees import Boosted
 from tidemill_server.formats import sklearn_model
 from tidemill_server.formats.boosted_model import load_trees
+from tidemill_server.formats.choice import Model, open_model
 from tidemill_server.package.signature import Signature, read_signature
 from tidemill_server.probe.examine import examine
 from tidemill_server.protocol.rows import read_rows
@@ -54,7 +55,7 @@ class Served:
     folder: Path
     signature: Signature
     model: Any
-    server: sklearn_model.SklearnModel
+    server: Model
 
     def answers(self, rows: list[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
         """Predictions for rows by column: the model's own, and those of a request to the server.
@@ -86,11 +87,32 @@ class Served:
 
     def assert_the_same(self) -> None:
         """On the sample of rows held out that the package has."""
+        model, server = self.of_sample()
+        assert model.tolist() == server.tolist()
+
+    def of_sample(self) -> tuple[np.ndarray, np.ndarray]:
+        """Both answers to the sample of rows held out that the package has."""
         rows = pq.read_table(self.folder / "holdout.parquet").to_pylist()
         names = {column.name: column.datatype for column in self.signature.inputs}
         kept = [{name: typed(row[name], names[name]) for name in names} for row in rows]
-        model, server = self.answers(kept)
-        assert model.tolist() == server.tolist()
+        return self.answers(kept)
+
+
+def assert_onnx_agrees(folder: Path) -> None:
+    """Ask the graph, where there is one, as the server does: it says what the pipeline says."""
+    told = json.loads((folder / "metrics.json").read_bytes())["onnx"]
+    if not (folder / package.ONNX).exists():
+        assert told["leftOut"]
+        return
+    assert told["agreement"]["flips"] == 0
+    examine(folder, "Onnx")
+    both = served(folder)
+    both = replace(both, server=open_model(folder, both.signature, "Onnx"))
+    found = both.of_sample()
+    assert both.signature.onnx is not None
+    for native, graph in zip(*(one.ravel().tolist() for one in found), strict=True):
+        near = isinstance(native, float) and abs(native - graph) <= both.signature.onnx.tolerance
+        assert near or native == graph
 
 
 def typed(value: Any, datatype: str) -> Any:
@@ -102,7 +124,7 @@ def typed(value: Any, datatype: str) -> Any:
 
 def served(folder: Path) -> Served:
     """Probe the package as the server does before it serves it, and load it twice."""
-    examine(folder)
+    examine(folder, "Native")
     path = folder / "model.skops"
     signature = read_signature(folder / "signature.json")
     model: Any = trusted.load(path)

@@ -9,11 +9,11 @@ from tests.unit.runner.workshop import classification, estimator
 
 from tidemill_runner import catalogue, estimators
 from tidemill_runner.failures import Failure
-from tidemill_runner.inputs import Training, _training
+from tidemill_runner.train_input import Training, _training
 
 
 def training(*steps: object) -> Training:
-    return _training(classification(estimator=estimator(*steps)))  # type: ignore[arg-type]
+    return _training(classification(estimator=estimator(*steps)), {})  # type: ignore[arg-type]
 
 
 def test_every_public_estimator_is_there_but_those_refused() -> None:

@@ -1,5 +1,6 @@
 """Every estimator of scikit-learn: it trains, is packed, is loaded by the server and predicts the
-same; or it is refused with the reason, which `docs/training.md` has as well.
+same; or it is refused with the reason, which `docs/training.md` has as well. In ONNX it predicts
+the same or is left out with the reason, never anything else.
 """
 
 import random
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 from sklearn.base import ClassifierMixin, RegressorMixin
-from tests.unit.runner.packages import served, unpack
+from tests.unit.runner.packages import assert_onnx_agrees, served, unpack
 from tests.unit.runner.workshop import LOGISTIC, RIDGE, Workshop, classification, estimator
 
 from tidemill_runner import catalogue
@@ -120,6 +121,7 @@ def test_it_trains_and_the_server_predicts_the_same(
     workshop, ingested = place
     folder = unpack(workshop, workshop.train(ingested, spec_of(path)))
     served(folder).assert_the_same()
+    assert_onnx_agrees(folder)
 
 
 @pytest.mark.parametrize("path", sorted(NO_PLACE))

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tidemill.api.v1alpha1.reasons import Actor, Reason
+from tidemill.api.v1alpha1.actor import Actor
+from tidemill.api.v1alpha1.reasons import Reason
 from tidemill.store import errors
 from tidemill.store.config import StoreConfigError
 from tidemill_runner import failures

@@ -11,7 +11,7 @@ from tests.unit.runner.workshop import LOGISTIC, estimator
 from tidemill_runner import document as documents
 from tidemill_runner.exits import Exit
 from tidemill_runner.failures import Failure
-from tidemill_runner.inputs import Split, Step, TrainInput
+from tidemill_runner.train_input import Split, Step, TrainInput
 
 TRAIN: dict[str, Any] = {
     "apiVersion": "runner.tidemill.dev/v1",

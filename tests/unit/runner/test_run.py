@@ -53,7 +53,7 @@ def test_a_store_that_is_away_is_worth_another_try(
     from tidemill_runner.storage import Storage
 
     impatient = Patience(retries=0)
-    monkeypatch.setattr(module, "Storage", lambda config: Storage(config, impatient))
+    monkeypatch.setattr(module, "Storage", lambda config, keys: Storage(config, impatient, keys))
     (tmp_path / "input").write_text(json.dumps(TRAIN))
     (tmp_path / "store").mkdir()
     values = {"endpoint": "http://127.0.0.1:9", "bucket": "b", "access-key": "KEY-X"}
@@ -87,7 +87,7 @@ def test_an_ingest_does_not_import_scikit_learn() -> None:
 
 @pytest.mark.parametrize(
     ("verb", "worker"),
-    [("ingest", 3), ("collect", 3), ("conclude", 3), ("train", 0), ("materialise", 0)],
+    [("ingest", 3), ("collect", 3), ("conclude", 3), ("train", 3), ("materialise", 0)],
 )
 def test_only_work_that_pods_share_is_numbered(
     verb: str, worker: int, monkeypatch: pytest.MonkeyPatch

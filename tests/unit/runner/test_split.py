@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tidemill_runner.failures import Failure
-from tidemill_runner.inputs import Split
 from tidemill_runner.split import divide
+from tidemill_runner.train_input import Split
 
 
 def split(by: str, holdout: str = "0.2") -> Split:

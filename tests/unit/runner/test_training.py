@@ -30,11 +30,20 @@ def test_the_package_is_whole_and_says_where_it_comes_from(workshop: Workshop) -
     result = workshop.learn(rows())
     folder = unpack(workshop, result)
     assert {path.name for path in folder.iterdir()} == {
-        *("model.skops", "signature.json", "environment.json", "metrics.json", "lineage.json"),
-        *("card.md", "card.json", "holdout.parquet", "manifest.json"),
+        *(
+            "model.onnx",
+            "model.skops",
+            "signature.json",
+            "environment.json",
+            "metrics.json",
+            "lineage.json",
+        ),
+        *("card.md", "card.json", "holdout.parquet", "profile.json", "manifest.json"),
     }
     signature = json.loads((folder / "signature.json").read_bytes())
     assert [len(row) for row in signature.pop("examples")] == [2, 2, 2]
+    answers = signature["onnx"].pop("answers")
+    assert len(answers["predict"]) == len(answers["predict_proba"]) == 3
     assert signature == {
         "format": "tidemill.dev/signature/v1",
         "task": "Classification",
@@ -48,12 +57,40 @@ def test_the_package_is_whole_and_says_where_it_comes_from(workshop: Workshop) -
             {"name": "predict_proba", "datatype": "FP64", "shape": [-1, 2]},
         ],
         "classes": [0, 1],
+        "onnx": {
+            "predict": "label",
+            "predict_proba": "probabilities",
+            "missing": ["a", "b"],
+            "tolerance": 0.0001,
+        },
     }
     lineage = json.loads((folder / "lineage.json").read_bytes())
     assert lineage["dataset"]["version"] == result["datasetVersion"]
     assert result["image"] == "registry.example/runner@sha256:0"
     environment = json.loads((folder / "environment.json").read_bytes())
-    assert {"scikit-learn", "numpy", "skops"} <= set(environment["packages"])
+    assert {"scikit-learn", "numpy", "skops", "onnxruntime"} <= set(environment["packages"])
+
+
+def test_onnx_is_told_everywhere_and_can_be_left_out(workshop: Workshop) -> None:
+    result = workshop.learn(rows())
+    folder = unpack(workshop, result)
+    told = result["onnx"]
+    assert told["opset"] == 21
+    assert told["agreement"]["flips"] == 0
+    assert told["agreement"]["rows"] == result["rows"]["holdout"]
+    assert result["artifact"]["onnx"] is True
+    assert json.loads((folder / "metrics.json").read_bytes())["onnx"] == told
+    assert json.loads((folder / "card.json").read_bytes())["onnx"]["opset"] == 21
+    assert "ONNX: kept: of " in (folder / "card.md").read_text()
+    report = workshop.store.objects[result["report"].removeprefix("s3://tidemill/")].decode()
+    assert "kept: of " in report
+    off = workshop.learn(rows(), onnx="Never")
+    assert off["onnx"] == {"leftOut": "spec.onnx is Never"}
+    assert "onnx" not in off["artifact"]
+    left = unpack(workshop, off)
+    assert not (left / "model.onnx").exists()
+    assert "onnx" not in json.loads((left / "signature.json").read_bytes())
+    assert "spec.onnx is Never" in (left / "card.md").read_text()
 
 
 def test_the_manifest_is_written_after_all_it_names(workshop: Workshop) -> None:
@@ -258,5 +295,5 @@ def test_a_regression_report_shows_the_predictions(workshop: Workshop) -> None:
 
 def test_times_are_told_for_every_part(workshop: Workshop) -> None:
     assert set(workshop.learn(rows())["seconds"]) == {
-        *("load", "fit", "evaluate", "judge", "upload")
+        *("load", "fit", "evaluate", "judge", "convert", "upload")
     }

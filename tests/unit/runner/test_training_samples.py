@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from tests.unit.runner.packages import served, unpack
+from tests.unit.runner.packages import assert_onnx_agrees, served, unpack
 from tests.unit.runner.workshop import Workshop
 
 from tidemill.api.v1alpha1.training_run import TrainingRunSpec
@@ -43,6 +43,7 @@ def test_a_sample_trains_and_the_server_predicts_the_same(
     result = workshop.train(ingested, spec_of(name))
     folder = unpack(workshop, result)
     served(folder).assert_the_same()
+    assert_onnx_agrees(folder)
 
 
 @pytest.mark.parametrize("name", RUNS)

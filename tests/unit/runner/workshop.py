@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,13 +17,15 @@ from tidemill_runner.container import Container, Work
 from tidemill_runner.crew import Leader
 from tidemill_runner.database import Limits
 from tidemill_runner.ingest import Ingest
-from tidemill_runner.inputs import IngestInput, Prepare, S3Source, TrainInput
+from tidemill_runner.inputs import IngestInput, Prepare, S3Source
 from tidemill_runner.intake import Intake
+from tidemill_runner.online_input import MaterialiseInput
 from tidemill_runner.progress import Progress, Subject
 from tidemill_runner.sources import Origin
 from tidemill_runner.sources.s3 import S3Origin
 from tidemill_runner.storage import Storage
 from tidemill_runner.train import Stopwatch, Train
+from tidemill_runner.train_input import TrainInput
 from tidemill_runner.workplace import Workplace
 
 PREFIX = "raw/power/"
@@ -110,7 +113,7 @@ class Workshop:
             "cas": layout.cas_prefix("ns"),
             **asked,
         }
-        parsed = cast("IngestInput", self._load(document))
+        parsed = cast("IngestInput", self.load(document))
         bucket = cast("Storage", self.source)
         return parsed, S3Origin(bucket, cast("S3Source", parsed.source), parsed.fingerprint)
 
@@ -123,7 +126,7 @@ class Workshop:
             "manifests": layout.manifests_prefix("ns", "power"),
             "cas": layout.cas_prefix("ns"),
         }
-        parsed = cast("IngestInput", self._load(document))
+        parsed = cast("IngestInput", self.load(document))
         with sources.opened(parsed, cast("Storage", self.store), secret) as origin:
             return self.run(parsed, origin)
 
@@ -136,9 +139,29 @@ class Workshop:
         return Workplace(document, store, self.folder, _progress(), limits, lambda: NOW)
 
     def train(
-        self, ingested: dict[str, Any], spec: dict[str, Any], join: dict[str, Any] | None = None
+        self,
+        ingested: dict[str, Any],
+        spec: dict[str, Any],
+        join: dict[str, Any] | None = None,
+        **told: Any,
     ) -> dict[str, Any]:
-        document = {
+        """Train on a version; `told` are further fields of the input document."""
+        joined = {"join": join} if join else {}
+        document = self.train_document(ingested, spec) | joined | told
+        parsed = cast("TrainInput", self.load(document))
+        scratch = self.folder / f"scratch-{len(list(self.folder.iterdir()))}"
+        scratch.mkdir()
+        store = cast("Storage", self.store)
+        train = Train(parsed, store, scratch, _progress(), Stopwatch(), self._opened)
+        return train.run()
+
+    def _opened(self, *_: object) -> Any:
+        """Give the bucket that models are imported from: the one that data is delivered to."""
+        return nullcontext(self.source)
+
+    def train_document(self, ingested: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
+        """The input document of a training."""
+        return {
             **_common("train"),
             "dataset": {
                 "name": "power",
@@ -149,20 +172,15 @@ class Workshop:
             "spec": spec,
             "models": layout.model_prefix("ns", "power"),
             "image": "registry.example/runner@sha256:0",
-            **({"join": join} if join else {}),
         }
-        parsed = cast("TrainInput", self._load(document))
-        scratch = self.folder / f"scratch-{len(list(self.folder.iterdir()))}"
-        scratch.mkdir()
-        store = cast("Storage", self.store)
-        return Train(parsed, store, scratch, _progress(), Stopwatch()).run()
 
     def learn(self, csv: str, **spec: Any) -> dict[str, Any]:
         """Ingest one CSV file and train on it."""
         self.deliver(data_csv=csv)
         return self.train(self.ingest(), classification(**spec))
 
-    def _load(self, document: dict[str, Any]) -> IngestInput | TrainInput:
+    def load(self, document: dict[str, Any]) -> IngestInput | TrainInput | MaterialiseInput:
+        """An input document as its verb reads it."""
         path = self.folder / "input.json"
         path.write_text(json.dumps(document))
         return documents.load(path, document["verb"])

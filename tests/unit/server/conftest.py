@@ -18,7 +18,7 @@ def bucket() -> Iterator[Bucket]:
 def _running(model: packages.Model, folder: Path) -> Iterator[Server]:
     with Bucket() as bucket:
         digest = packages.publish(bucket, model.files())
-        with serve(bucket, digest, folder) as server:
+        with serve(bucket, digest, folder, TIDEMILL_GRPC_PORT="0") as server:
             yield server.ready()
 
 
@@ -35,3 +35,14 @@ def boosted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def texts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     yield from _running(packages.texts(), tmp_path_factory.mktemp("texts"))
+
+
+@pytest.fixture(scope="session")
+def regression(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    yield from _running(packages.regression(), tmp_path_factory.mktemp("regression"))
+
+
+@pytest.fixture(scope="session")
+def named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """As the runner packs them: with the labels, examples, and a card."""
+    yield from _running(packages.named(), tmp_path_factory.mktemp("named"))

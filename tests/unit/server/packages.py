@@ -32,10 +32,13 @@ class Model:
     estimator: Any
     rows: np.ndarray
     signature: dict[str, Any]
+    card: dict[str, Any] | None = None
 
     def files(self) -> dict[str, bytes]:
         """A package without its manifest."""
+        told = {"card.json": digests.canonical_json(self.card)} if self.card else {}
         return {
+            **told,
             "model.skops": skops.io.dumps(self.estimator),
             "signature.json": digests.canonical_json(self.signature),
             "environment.json": digests.canonical_json(environment(sklearn.__version__)),
@@ -119,6 +122,21 @@ def boosted() -> Model:
     return Model(estimator, rows, signature(labels("BYTES"), nullable=True))
 
 
+def named() -> Model:
+    """The boosted one with everything that a package tells."""
+    model = boosted()
+    examples = [[None if v != v else v for v in row] for row in model.rows[:3].tolist()]  # noqa: PLR0124
+    told = {**model.signature, "classes": ["DOWN", "UP"], "examples": examples}
+    metric = {"name": "accuracy", "value": 0.91, "low": 0.9, "high": 0.92}
+    card = {
+        "format": "tidemill.dev/card/v1",
+        "model": {"estimator": "HistGradientBoostingClassifier", "target": "way"},
+        "data": {"dataset": "power", "version": "sha256:" + "ab" * 32, "rowsHeldOut": 80},
+        "metrics": [metric],
+    }
+    return Model(model.estimator, model.rows, told, card)
+
+
 def forest() -> Model:
     rows, target = numbers()
     estimator = RandomForestClassifier(n_estimators=10, n_jobs=2, random_state=0).fit(rows, target)
@@ -136,7 +154,7 @@ def regression() -> Model:
     estimator = make_pipeline(StandardScaler(), LinearRegression())
     estimator.fit(rows, rows @ np.array([1.5, -2.0, 0.25, 3.0]))
     outputs = [{"name": "predict", "datatype": "FP64", "shape": [-1]}]
-    return Model(estimator, rows, signature(outputs))
+    return Model(estimator, rows, {**signature(outputs), "task": "Regression"})
 
 
 def texts() -> Model:

@@ -46,6 +46,7 @@ class Server:
     lines: list[dict[str, Any]] = field(default_factory=list)
     _news: "queue.Queue[dict[str, Any] | None]" = field(default_factory=queue.Queue)
     port: int = 0
+    grpc: int = 0  # where it is on
 
     def read_log(self) -> None:
         """In a thread: a line that is no JSON object is a fault of the server's."""
@@ -70,7 +71,8 @@ class Server:
                 return line
 
     def listen(self) -> "Server":
-        self.port = self.wait_for_log("listening")["port"]
+        line = self.wait_for_log("listening")
+        self.port, self.grpc = line["port"], line.get("grpc", 0)
         return self
 
     def ready(self) -> "Server":

@@ -20,6 +20,7 @@ def test_defaults() -> None:
     assert (found.bucket, found.prefix) == ("bucket", "models/team/power/x/")
     assert found.model_version == "abababababab"
     assert (found.port, found.store) == (8080, Path("/etc/tidemill/store"))
+    assert found.grpc_port is None
     assert (found.stopping.drain_seconds, found.limits.in_flight) == (5.0, 256)
 
 
@@ -29,10 +30,12 @@ def test_everything_can_be_set() -> None:
             **ENV,
             "TIDEMILL_MODEL_VERSION": "7",
             "PORT": "9000",
+            "TIDEMILL_GRPC_PORT": "0",
             "TIDEMILL_STORE": "/a",
             "TIDEMILL_SCRATCH": "/b",
             "TIDEMILL_TERMINATION": "/c",
             "TIDEMILL_MAX_BODY_BYTES": "1",
+            "TIDEMILL_MAX_BODIES_BYTES": "9",
             "TIDEMILL_MAX_ROWS": "2",
             "TIDEMILL_MAX_IN_FLIGHT": "3",
             "TIDEMILL_MAX_BATCH_ROWS": "4",
@@ -45,9 +48,11 @@ def test_everything_can_be_set() -> None:
         }
     )
     assert (found.model_version, found.port, found.access_log_every) == ("7", 9000, 100)
+    assert found.grpc_port == 0
     assert (found.store, found.scratch, found.termination) == (Path("/a"), Path("/b"), Path("/c"))
     limits = found.limits
     assert (limits.body_bytes, limits.rows, limits.in_flight, limits.batch_rows) == (1, 2, 3, 4)
+    assert (limits.bodies_bytes, limits.held_bytes) == (9, 9)
     assert (limits.body_seconds, found.loading.seconds, found.loading.memory_bytes) == (5, 6, 7)
     assert (found.stopping.drain_seconds, found.stopping.finish_seconds) == (0.5, 9)
 
@@ -60,6 +65,7 @@ def test_everything_can_be_set() -> None:
         ("TIDEMILL_MODEL_DIGEST", "sha256:AB"),
         ("TIDEMILL_MODEL_NAME", ""),
         ("PORT", "http"),
+        ("TIDEMILL_GRPC_PORT", "yes"),
         ("TIDEMILL_MAX_ROWS", "0"),
         ("TIDEMILL_MAX_ROWS", "-1"),
         ("TIDEMILL_DRAIN_SECONDS", "soon"),

@@ -52,7 +52,7 @@ def test_a_request_that_is_half_sent_is_finished(
         head = f"POST {PATH} HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n\r\n".encode()
         with socket.create_connection(("127.0.0.1", server.port), timeout=60) as half:
             half.sendall(head + body[:10])
-            server.until(lambda s: b"tidemill_server_in_flight 1.0" in s.get("/metrics").body)
+            server.until(_holds_ten_bytes)
             server.process.send_signal(signal.SIGTERM)
             server.until(_refuses_connections)
             half.sendall(body[10:])
@@ -69,8 +69,11 @@ def test_a_client_that_never_finishes_does_not_hold_it(
     with serve(bucket, digest, tmp_path, TIDEMILL_FINISH_SECONDS="1") as server:
         server.ready()
         with socket.create_connection(("127.0.0.1", server.port), timeout=60) as half:
-            half.sendall(f"POST {PATH} HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n".encode())
-            server.until(lambda s: b"tidemill_server_in_flight 1.0" in s.get("/metrics").body)
+            half.sendall(
+                f"POST {PATH} HTTP/1.1\r\nhost: x\r\ncontent-length: 11\r\n\r\n".encode()
+                + bytes(10)
+            )
+            server.until(_holds_ten_bytes)
             server.process.send_signal(signal.SIGTERM)
             assert server.end() == Exit.OK
 
@@ -136,6 +139,10 @@ class _Client(threading.Thread):
     def stop(self) -> None:
         self._stopping = True
         self.join(60)
+
+
+def _holds_ten_bytes(server: Server) -> bool:
+    return b"tidemill_server_held_bytes 10.0" in server.get("/metrics").body
 
 
 def _refuses_connections(server: Server) -> bool:

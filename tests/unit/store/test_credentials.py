@@ -1,5 +1,6 @@
 """Session policies: small enough, and never wider than the job."""
 
+import fnmatch
 import json
 from dataclasses import replace
 from typing import Any
@@ -33,6 +34,21 @@ def policies(names: dict[str, str]) -> dict[str, Policy]:
             [upstream(names)],
         ),
         "train": credentials.train_policy(*names.values(), dataset=names["name"]),
+        **{
+            verb: credentials.shortened(
+                more(
+                    credentials.train_policy(*names.values(), dataset=names["name"]),
+                    layout.run_prefix(names["namespace"], names["uid"]),
+                ),
+                names["namespace"],
+                layout.manifest_key(names["namespace"], names["name"], f"sha256:{'0' * 64}"),
+            )
+            for verb, more in {
+                "spread": credentials.with_parts,
+                "search": credentials.with_trials,
+                "code": credentials.with_checkpoint,
+            }.items()
+        },
         "serve": credentials.serve_policy(names["bucket"], package),
     }
 
@@ -43,9 +59,36 @@ def statements(verb: str) -> list[dict[str, Any]]:
     return found
 
 
-@pytest.mark.parametrize("verb", ["ingest", "derive", "share", "train", "serve"])
+@pytest.mark.parametrize(
+    "verb", ["ingest", "derive", "share", "train", "spread", "search", "code", "serve"]
+)
 def test_the_longest_names_fit(verb: str) -> None:
     assert len(policies(LONG)[verb].to_json()) <= credentials.MAX_POLICY
+
+
+def test_manifests_joined_come_to_what_was_read_already() -> None:
+    pattern, joined = (
+        policies(LONG)["spread"].read_keys,
+        layout.manifest_key("n", "d", f"sha256:{'1' * 64}"),
+    )
+    policy = credentials.with_manifests(policies(LONG)["spread"], "n", [joined])
+    assert len(pattern) == 1
+    assert policy.read_keys == (*pattern, layout.manifest_pattern("n", joined))
+    assert credentials.with_manifests(policies(LONG)["spread"], "n", ()).read_keys == pattern
+
+
+@pytest.mark.parametrize("names", [SHORT, LONG], ids=["short names", "long names"])
+def test_pods_of_a_search_read_the_run_and_remove_what_they_left(names: dict[str, str]) -> None:
+    policy = policies(names)["spread"]
+    run = layout.run_prefix(names["namespace"], names["uid"])
+    assert run in policy.read
+    assert run in policy.write
+    assert policy.remove == (f"{run}*/parts/",)
+    manifests = layout.manifests_prefix(names["namespace"], names["name"])
+    key = layout.manifest_key(names["namespace"], names["name"], f"sha256:{'0' * 64}")
+    assert (manifests in policy.read) is (names is SHORT)
+    patterns = [f"{manifests}*"] if names is SHORT else policy.read_keys
+    assert any(fnmatch.fnmatchcase(key, pattern) for pattern in patterns)
 
 
 @pytest.mark.parametrize(("many", "fits"), [(3, True), (200, False)])

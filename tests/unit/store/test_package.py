@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.sparse
+from tests.unit.store import onnx_graphs
 
 from tidemill.api.v1alpha1.reasons import Reason
 from tidemill.store import archive, digests, package
@@ -41,6 +42,46 @@ def seal(folder: Path) -> package.PackageManifest:
     data, digest = package.build_manifest(folder)
     (folder / package.MANIFEST).write_bytes(data)
     return package.parse_manifest(data, digest)
+
+
+def only_onnx(folder: Path) -> None:
+    (folder / "model.skops").unlink()
+    (folder / "model.onnx").write_bytes(onnx_graphs.line([1.0]).SerializeToString())
+
+
+def test_onnx_alone_is_a_package(folder: Path) -> None:
+    assert not seal(folder).onnx_alone
+    only_onnx(folder)
+    manifest = seal(folder)
+    package.verify_dir(folder, manifest)
+    assert manifest.onnx_alone
+
+
+def test_onnx_stands_beside_skops(folder: Path) -> None:
+    (folder / "model.onnx").write_bytes(onnx_graphs.line([1.0]).SerializeToString())
+    manifest = seal(folder)
+    package.verify_dir(folder, manifest)
+    assert not manifest.onnx_alone
+
+
+def test_a_hostile_graph_is_no_package(folder: Path) -> None:
+    (folder / "model.onnx").write_bytes(onnx_graphs.bomb())
+    with pytest.raises(PackageError, match="makes a tensor"):
+        package.verify_dir(folder, seal(folder))
+
+
+def test_a_package_without_a_model_is_refused(folder: Path) -> None:
+    (folder / "model.skops").unlink()
+    with pytest.raises(PackageError, match=r"model\.skops") as caught:
+        package.build_manifest(folder)
+    assert caught.value.reason is PackageReason.MISSING_FILE
+
+
+def test_trees_need_the_steps_before_them(folder: Path) -> None:
+    only_onnx(folder)
+    (folder / "model.ubj").write_bytes(b"trees")
+    with pytest.raises(PackageError, match=r"'model\.ubj' without 'model\.skops'"):
+        package.build_manifest(folder)
 
 
 def test_a_package_proves_itself(folder: Path) -> None:

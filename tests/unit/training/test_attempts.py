@@ -8,12 +8,14 @@ from tests.unit.training.scene import RESULT, SPEC, VERSION, leave_result, proce
 
 from tidemill.api.v1alpha1.reasons import Reason
 from tidemill.api.v1alpha1.retry import Attempt
-from tidemill.api.v1alpha1.training_run import AppliedRun, TrainingRunSpec, TrainingRunStatus
+from tidemill.api.v1alpha1.run_status import AppliedRun, TrainingRunStatus
+from tidemill.api.v1alpha1.training_run import TrainingRunSpec
 from tidemill.children.pods import Diagnosis
 from tidemill.jobs.view import JobView, Phase
 from tidemill.kube.resources import JOBS, PODS
-from tidemill.training.decide import Plan, annotations, decide, spec_hash
+from tidemill.training.decide import Plan, decide
 from tidemill.training.observed import DatasetFacts, Observed
+from tidemill.training.pins import annotations, spec_hash
 
 KIND, NAME = "TrainingRun", "r"
 MORE = {"growMemory": "4Gi"}
@@ -170,15 +172,15 @@ def test_an_attempt_counted_in_advance_is_taken_back() -> None:
     assert alone.verdict.message == "the node was full"
 
 
-def kill_for_memory(world: World, job: dict[str, Any]) -> None:
-    """Do as kubelet and Job controller do when the container passes its limit."""
+def kill(world: World, job: dict[str, Any], reason: str = "OOMKilled") -> None:
+    """Do as kubelet and Job controller do when the container passes its limit, or is killed."""
     metadata = {
         "name": f"{job['metadata']['name']}-pod",
         "namespace": NAMESPACE,
         "labels": {"batch.kubernetes.io/controller-uid": job["metadata"]["uid"]},
     }
     limits = job["spec"]["template"]["spec"]["containers"][0]["resources"]
-    ended = {"exitCode": 137, "reason": "OOMKilled"}
+    ended = {"exitCode": 137, "reason": reason}
     world.api.put(
         {
             "apiVersion": "v1",
@@ -200,7 +202,7 @@ async def grown(world: World) -> tuple[dict[str, Any], dict[str, Any], dict[str,
     body = world.put(KIND, NAME, {**SPEC, "retry": MORE})
     await until_quiet(world, process(world)(), KIND, NAME)
     first = world.job()
-    kill_for_memory(world, first)
+    kill(world, first)
     await until_quiet(world, process(world)(), KIND, NAME)
     [second] = [one for one in world.api.all(JOBS) if one is not first]
     return body, first, second
@@ -232,7 +234,7 @@ async def test_a_status_wiped_by_hand_does_not_grow_again(world: World) -> None:
 
 async def test_the_second_one_is_the_last(world: World) -> None:
     body, _, second = await grown(world)
-    kill_for_memory(world, second)
+    kill(world, second)
     await until_quiet(world, process(world)(), KIND, NAME)
     assert len(world.api.all(JOBS)) == 2
     assert summary(body)["reason"] == "OOMKilled"
@@ -251,3 +253,51 @@ async def test_suspended_in_its_second_attempt_it_goes_on_there(world: World) ->
     container = second["spec"]["template"]["spec"]["containers"][0]
     assert container["resources"]["limits"]["memory"] == "4Gi"
     assert body["status"]["attempt"]["number"] == 2
+
+
+def killed(pod: str, container: str = "runner") -> Diagnosis:
+    return Diagnosis(
+        Reason.CONTAINER_FAILED, "killed from outside", pod, True, 137, container=container
+    )
+
+
+@pytest.mark.parametrize(("retry", "tries"), [(None, 3), ({"limit": 1}, 2), ({"limit": 0}, 1)])
+def test_killed_from_outside_its_job_is_made_anew_so_many_times(retry: Any, tries: int) -> None:
+    wanted, status = spec(retry=retry), TrainingRunStatus.model_validate({})
+    for number in range(1, tries):
+        for _ in range(2):  # looked at twice, it is one attempt
+            plan = decided(wanted, Phase.FAILED, killed(f"p{number}"), status)
+            assert (plan.stop, plan.ended, plan.start) == (True, False, None)
+            assert plan.status.failure is None
+            status = plan.status
+        assert status.attempt is not None
+        assert (status.attempt.number, status.attempt.pod) == (number + 1, f"p{number}")
+    plan = decided(wanted, Phase.FAILED, killed("last"), status)
+    assert (plan.stop, plan.ended) == (False, True)
+    assert plan.status.failure is not None
+
+
+def test_killed_and_suspended_the_next_attempt_waits() -> None:
+    plan = decided(spec(suspend=True), Phase.FAILED, killed("p1"))
+    assert (plan.stop, plan.ended, plan.verdict.reason) == (True, False, Reason.SUSPENDED)
+
+
+def test_a_users_container_that_was_killed_is_the_jobs_to_try_again() -> None:
+    plan = decided(spec(), Phase.FAILED, killed("p1", "script"))
+    assert (plan.stop, plan.ended) == (False, True)
+
+
+async def test_a_job_whose_pod_was_killed_is_removed_and_made_again(world: World) -> None:
+    put_dataset(world)
+    body = world.put(KIND, NAME, SPEC)
+    await until_quiet(world, process(world)(), KIND, NAME)
+    first = world.job()
+    kill(world, first, "Error")
+    await until_quiet(world, process(world)(), KIND, NAME)
+    second = world.job()
+    assert second["metadata"]["uid"] != first["metadata"]["uid"]
+    assert body["status"]["attempt"]["number"] == 2
+    leave_result(world, second, RESULT)
+    world.end_job(second, "Complete")
+    await until_quiet(world, process(world)(), KIND, NAME)
+    assert summary(body)["status"] == "True"

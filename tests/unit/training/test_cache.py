@@ -7,20 +7,12 @@ from typing import Any
 
 import pytest
 from tests.unit.children.world import NAMESPACE, RUNNER, World, summary, until_quiet
-from tests.unit.training.scene import (
-    NEWER,
-    PACKAGE,
-    PACKAGE_DIGEST,
-    PACKAGED,
-    SPEC,
-    VERSION,
-    leave_package,
-    process,
-    put_dataset,
-)
+from tests.unit.training import scene
+from tests.unit.training.scene import NEWER, PACKAGE, PACKAGE_DIGEST, SPEC, VERSION
 
 from tidemill.api.v1alpha1.join import JoinedVersion
-from tidemill.api.v1alpha1.training_run import AppliedRun, TrainingRunSpec
+from tidemill.api.v1alpha1.run_status import AppliedRun
+from tidemill.api.v1alpha1.training_run import TrainingRunSpec
 from tidemill.engine.key import Key
 from tidemill.kube.resources import JOBS, SECRETS
 from tidemill.store import digests
@@ -150,7 +142,7 @@ def test_variables_are_part_of_the_key_in_any_order() -> None:
 
 async def run(world: World, name: str, **changes: Any) -> dict[str, Any]:
     body = world.put(KIND, name, {**SPEC, **changes})
-    await until_quiet(world, process(world)(), KIND, name)
+    await until_quiet(world, scene.process(world)(), KIND, name)
     return body
 
 
@@ -159,14 +151,14 @@ async def finish(world: World, name: str, **changes: Any) -> None:
     [job] = jobs_of(world, name)
     uid = job["metadata"]["ownerReferences"][0]["uid"]
     key = f"runs/{NAMESPACE}/{uid}/{job['metadata']['name']}/result.json"
-    world.store.objects[key] = json.dumps({**PACKAGED, **changes}).encode()
-    leave_package(world)
+    world.store.objects[key] = json.dumps({**scene.PACKAGED, **changes}).encode()
+    scene.leave_package(world)
     world.end_job(job, "Complete")
-    await until_quiet(world, process(world)(), KIND, name)
+    await until_quiet(world, scene.process(world)(), KIND, name)
 
 
 async def first(world: World, **changes: Any) -> dict[str, Any]:
-    put_dataset(world)
+    scene.put_dataset(world)
     body = await run(world, "first", **changes)
     await finish(world, "first")
     assert summary(body)["status"] == "True"
@@ -190,7 +182,7 @@ async def test_a_hit_makes_no_job_and_says_whose_result_it_is(world: World) -> N
     assert after["cachedFrom"] == {
         "name": "first",
         "uid": world.api.all(JOBS)[0]["metadata"]["ownerReferences"][0]["uid"],
-        "completedAt": PACKAGED["completedAt"],
+        "completedAt": scene.PACKAGED["completedAt"],
     }
     same = ("artifact", "metrics", "score", "report")
     assert {k: after[k] for k in same} == {k: before[k] for k in same}
@@ -206,8 +198,8 @@ async def test_a_hit_is_a_record_whose_status_can_be_lost(world: World) -> None:
     await first(world)
     body = await run(world, "second")
     before = body.pop("status")
-    put_dataset(world, NEWER)
-    await until_quiet(world, process(world)(), KIND, "second")
+    scene.put_dataset(world, NEWER)
+    await until_quiet(world, scene.process(world)(), KIND, "second")
     same = ("artifact", "metrics", "cachedFrom", "completedAt")
     assert {k: body["status"][k] for k in same} == {k: before[k] for k in same}
     assert body["status"]["applied"]["datasetVersion"] == VERSION
@@ -227,7 +219,7 @@ async def test_what_is_not_all_there_is_a_miss(world: World, gone: str) -> None:
     [result] = [key for key in objects if key.endswith("/result.json")]
     [entry] = [key for key in objects if key.startswith("cached/")]
     if gone == "changed":
-        objects[result] = json.dumps({**PACKAGED, "metrics": []}).encode()
+        objects[result] = json.dumps({**scene.PACKAGED, "metrics": []}).encode()
     elif gone == "junk":
         objects[entry] = b"[]"
     else:
@@ -269,9 +261,9 @@ async def test_a_package_that_is_not_whole_is_a_miss(
 
 FORGED = [
     {"datasetVersion": NEWER},
-    {"artifact": {**PACKAGED["artifact"], "uri": f"s3://else/{PACKAGE}"}},
-    {"artifact": {**PACKAGED["artifact"], "uri": "s3://tidemill/models/other/r/d/"}},
-    {"artifact": {**PACKAGED["artifact"], "uri": "s3://tidemill/runs/"}},
+    {"artifact": {**scene.PACKAGED["artifact"], "uri": f"s3://else/{PACKAGE}"}},
+    {"artifact": {**scene.PACKAGED["artifact"], "uri": "s3://tidemill/models/other/r/d/"}},
+    {"artifact": {**scene.PACKAGED["artifact"], "uri": "s3://tidemill/runs/"}},
 ]
 
 
@@ -281,7 +273,7 @@ async def test_a_result_that_tells_of_something_else_is_no_ones(
 ) -> None:
     for key in ("models/other/r/d/manifest.json", "runs/manifest.json"):
         world.store.objects[key] = b"{}"
-    put_dataset(world)
+    scene.put_dataset(world)
     await run(world, "first")
     await finish(world, "first", **forged)
     await run(world, "second")
@@ -294,7 +286,7 @@ async def test_an_entry_leads_nowhere_else(world: World, output: str) -> None:
     objects = world.store.objects
     [entry] = [key for key in objects if key.startswith("cached/")]
     objects[entry] = json.dumps({**json.loads(objects[entry]), "output": output}).encode()
-    objects[f"{output}result.json"] = json.dumps(PACKAGED).encode()
+    objects[f"{output}result.json"] = json.dumps(scene.PACKAGED).encode()
     await run(world, "second")
     assert len(jobs_of(world, "second")) == 1
 
@@ -309,10 +301,10 @@ async def test_refresh_trains_and_replaces(world: World) -> None:
 
 
 async def test_a_failed_run_is_taken_by_nobody(world: World) -> None:
-    put_dataset(world)
+    scene.put_dataset(world)
     await run(world, "first")
     world.end_job(world.job(), "Failed")
-    await until_quiet(world, process(world)(), KIND, "first")
+    await until_quiet(world, scene.process(world)(), KIND, "first")
     assert not [key for key in world.store.objects if key.startswith("cached/")]
     await run(world, "second")
     assert len(jobs_of(world, "second")) == 1
@@ -330,7 +322,7 @@ async def test_suspended_it_takes_nothing_until_it_is_resumed(world: World) -> N
     body = await run(world, "second", suspend=True)
     assert "cachedFrom" not in body["status"]
     world.edit(body, suspend=False)
-    await until_quiet(world, process(world)(), KIND, "second")
+    await until_quiet(world, scene.process(world)(), KIND, "second")
     assert body["status"]["cachedFrom"]["name"] == "first"
 
 
@@ -340,10 +332,10 @@ async def test_a_store_that_is_away_is_waited_for(world: World) -> None:
     body = world.put(KIND, "second", SPEC)
     for _ in range(2):
         with pytest.raises(Exception, match="store away"):
-            await process(world)()(Key(KIND, NAMESPACE, "second"))
+            await scene.process(world)()(Key(KIND, NAMESPACE, "second"))
     assert jobs_of(world, "second") == []
     world.store.fault = None
-    await until_quiet(world, process(world)(), KIND, "second")
+    await until_quiet(world, scene.process(world)(), KIND, "second")
     assert body["status"]["cachedFrom"]["name"] == "first"
 
 
@@ -365,7 +357,7 @@ async def test_an_entry_that_cannot_be_written_spoils_no_run(
 async def test_large_documents_hold_up_nobody(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put_dataset(world)
+    scene.put_dataset(world)
     loads, canonical, main = json.loads, digests.canonical_json, threading.get_ident()
     seen: list[str] = []
 
@@ -389,12 +381,12 @@ async def test_large_documents_hold_up_nobody(
 
 
 async def test_a_record_made_again_has_the_key_that_it_had(world: World) -> None:
-    put_dataset(world)
+    scene.put_dataset(world)
     body = await run(world, "first")
     await finish(world, "first", image=RUNNER)
     before = body.pop("status")
     world.api.remove(world.job())
     world.runner = "registry.test/runner@sha256:" + "f" * 64
-    await until_quiet(world, process(world)(), KIND, "first")
+    await until_quiet(world, scene.process(world)(), KIND, "first")
     assert body["status"]["applied"] == before["applied"]
     assert body["status"]["cacheKey"] == before["cacheKey"]

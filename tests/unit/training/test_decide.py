@@ -10,30 +10,20 @@ from tests.unit.training.scene import DIGEST, NEWER, RESULT, SPEC, VERSION
 
 from tidemill.api.v1alpha1.conditions import ConditionType, conditions_of, progressing
 from tidemill.api.v1alpha1.reasons import Reason
-from tidemill.api.v1alpha1.training_run import (
-    AppliedRun,
-    RunProgress,
-    TrainingRunSpec,
-    TrainingRunStatus,
-)
+from tidemill.api.v1alpha1.run_status import AppliedRun, RunProgress, TrainingRunStatus
+from tidemill.api.v1alpha1.training_run import TrainingRunSpec
 from tidemill.children.pods import Diagnosis
 from tidemill.jobs.progress import Report
 from tidemill.jobs.view import POD_CHECK_AFTER, JobView, Phase
-from tidemill.training.decide import (
-    CHANGED,
+from tidemill.training.decide import CHANGED, PENDING_CHECK, RUNNING_CHECK, Plan, decide
+from tidemill.training.observed import DatasetFacts, Observed
+from tidemill.training.pins import (
     IMAGE_ANNOTATION,
-    PENDING_CHECK,
-    RUNNING_CHECK,
     SPEC_HASH_ANNOTATION,
     VERSION_ANNOTATION,
-    Plan,
-    decide,
-    decimal,
-    end_of,
-    short_number,
     spec_hash,
 )
-from tidemill.training.observed import DatasetFacts, Observed
+from tidemill.training.record import decimal, end_of, short_number
 
 NOW = instant(100)
 

@@ -20,15 +20,17 @@ from tests.unit.training.scene import (
 )
 
 from tidemill.api.v1alpha1.reasons import Reason
-from tidemill.api.v1alpha1.training_run import AppliedRun, TrainingRunSpec, TrainingRunStatus
+from tidemill.api.v1alpha1.run_status import AppliedRun, TrainingRunStatus
+from tidemill.api.v1alpha1.training_run import TrainingRunSpec
 from tidemill.children import credentials
 from tidemill.jobs.view import JobView, Phase
 from tidemill.kube.resources import JOBS, SECRETS
 from tidemill.store import layout
 from tidemill.store.credentials import Policy
 from tidemill.store.errors import Unavailable
-from tidemill.training.decide import TABLES_ANNOTATION, annotations, decide, spec_hash
+from tidemill.training.decide import decide
 from tidemill.training.observed import DatasetFacts, Observed
+from tidemill.training.pins import TABLES_ANNOTATION, annotations, spec_hash
 
 KIND, NAME = "TrainingRun", "r"
 THIRD = "sha256:" + "3" * 64

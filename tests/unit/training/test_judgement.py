@@ -7,7 +7,8 @@ from tests.unit.children.world import RUNNER, instant
 from tests.unit.training.scene import RESULT, SPEC
 
 from tidemill.api.v1alpha1.judgement import Judgement
-from tidemill.api.v1alpha1.training_run import TrainingRunSpec, TrainingRunStatus
+from tidemill.api.v1alpha1.run_status import TrainingRunStatus
+from tidemill.api.v1alpha1.training_run import TrainingRunSpec
 from tidemill.training.decide import decide
 from tidemill.training.judgement import summary, words
 from tidemill.training.observed import Observed

@@ -235,6 +235,17 @@ async def test_a_secret_removed_comes_back_for_a_pod_that_waits_for_it(
     assert len(world.api.all(SECRETS)) == (0 if ready else 1)
 
 
+async def test_keys_are_renewed_at_half_their_life_while_a_pod_works(world: World) -> None:
+    world.most_seconds = 3600
+    await started(world)
+    world.job()["status"] = {"ready": 1}
+    before = world.api.one(SECRETS)["data"]["access-key"]
+    for seconds, renewed in ((1700, False), (200, True)):
+        world.wait(seconds)
+        await run(world)
+        assert (world.api.one(SECRETS)["data"]["access-key"] != before) is renewed
+
+
 async def test_a_job_edited_by_hand_is_put_back(world: World) -> None:
     await started(world)
     world.job()["spec"]["suspend"] = True

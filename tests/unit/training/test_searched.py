@@ -6,9 +6,11 @@ import pytest
 from tests.unit.children.world import RUNNER, instant
 from tests.unit.training.scene import RESULT, SPEC
 
-from tidemill.api.v1alpha1.training_run import TrainingRunSpec, TrainingRunStatus
-from tidemill.training.decide import decide, spec_hash
+from tidemill.api.v1alpha1.run_status import TrainingRunStatus
+from tidemill.api.v1alpha1.training_run import TrainingRunSpec
+from tidemill.training.decide import decide
 from tidemill.training.observed import Observed
+from tidemill.training.pins import spec_hash
 from tidemill.training.searched import summary
 
 FOUND: dict[str, Any] = {

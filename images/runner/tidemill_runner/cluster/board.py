@@ -45,7 +45,12 @@ class Board:
 
     def wait_in_line(self, worker: int) -> None:
         """Say that a worker looks for a scheduler here."""
-        self.store.put(f"{self.prefix}{worker}{WAITS}", b"")
+        self.store.put(self._place(worker), b"")
+
+    def is_in_line(self, worker: int) -> bool:
+        """Whether that is still said; the first pod takes it away when all is done."""
+        place = self._place(worker)
+        return any(info.key == place for info in self.store.list(place))
 
     def waiting(self) -> int:
         """How many have said so; some of them may be lost since."""
@@ -53,6 +58,9 @@ class Board:
 
     def clear(self) -> None:
         self.store.delete([self._key])
+
+    def _place(self, worker: int) -> str:
+        return f"{self.prefix}{worker}{WAITS}"
 
     @property
     def _key(self) -> str:

@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable
 
 from tidemill_runner.cluster import settings
-from tidemill_runner.cluster.board import Board, Notice, own_address
+from tidemill_runner.cluster.board import Board
 from tidemill_runner.cluster.desk import Desk, DeskWorker
+from tidemill_runner.cluster.member import Member
 from tidemill_runner.reader import Reader
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ def join(reader: Reader, worker: int, wait: Callable[[float], None] = time.sleep
     with settings.applied():
         while (notice := board.look()) is None or notice.address:
             if notice is not None and (notice != lost or looks >= LOOKS):
-                idle = 0 if asyncio.run(_work(reader, desk, notice)) else idle
+                idle = 0 if asyncio.run(_member(reader, desk).work(notice)) else idle
                 lost, looks = notice, 0
             looks, idle = looks + 1, idle + 1
             done = len(reader.pool.look().done) if notice is None else max(parts, 1)
@@ -46,27 +47,8 @@ def join(reader: Reader, worker: int, wait: Callable[[float], None] = time.sleep
             wait(LOOK_SECONDS)
 
 
-async def _work(reader: Reader, desk: Desk, notice: Notice) -> bool:
-    """Work for one scheduler until it is gone; False where it cannot be reached."""
-    place = reader.place
-    worker = DeskWorker(
-        notice.address,
-        host=own_address(),
-        nthreads=1,
-        security=settings.secured(notice),
-        memory_limit=place.limits.memory,
-        local_directory=str(reader.fresh("dask")),
-        death_timeout=5,
-        dashboard=False,
-        dashboard_address=settings.INSIDE,
-    )
-    worker.desk = desk
-    try:
-        await worker
-    except (OSError, RuntimeError) as error:  # Dask's word for any other start that failed
-        log.warning("no scheduler at %s: %s", notice.address, type(error).__name__)
-        return False
-    log.info("working for the scheduler at %s", notice.address)
-    await worker.finished()  # type: ignore[no-untyped-call]
-    log.info("the scheduler at %s is gone", notice.address)
-    return True
+def _member(reader: Reader, desk: Desk) -> Member[DeskWorker]:
+    def equip(worker: DeskWorker) -> None:
+        worker.desk = desk
+
+    return Member(DeskWorker, equip, str(reader.fresh("dask")), reader.place.limits.memory)

@@ -3,19 +3,16 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from distributed import Client, LocalCluster, Security
-
 from tidemill.store import errors
 from tidemill_runner.cluster import settings
-from tidemill_runner.cluster.board import Board, Notice, own_address
+from tidemill_runner.cluster.board import Board, Notice
 from tidemill_runner.cluster.crowd import DaskCrowd
 from tidemill_runner.cluster.desk import Desk, DeskWorker, Share, digest_of
+from tidemill_runner.cluster.member import GATHER_SECONDS, Member
 from tidemill_runner.collect import Collected
 from tidemill_runner.crew import Leader
 from tidemill_runner.piecing import Shape
 from tidemill_runner.workplace import COLLECTED, STAGED, Workplace
-
-GATHER_SECONDS = 10.0
 
 
 @contextmanager
@@ -32,7 +29,7 @@ def crowd(place: Workplace, leader: Leader, made: Collected) -> Iterator[DaskCro
         Share(part.number, digest_of(leader.portions[part.number]), whole) for part in reader.parts
     ]
     seen = place.seen((COLLECTED, STAGED), made, "laying out the parts")
-    with settings.applied(), _scheduler(place, desk) as (client, notice):
+    with settings.applied(), _member(place, desk).leading() as (client, notice):
         try:
             board.put(notice)
             with suppress(TimeoutError):
@@ -46,27 +43,8 @@ def crowd(place: Workplace, leader: Leader, made: Collected) -> Iterator[DaskCro
         board.put(Notice())
 
 
-@contextmanager
-def _scheduler(place: Workplace, desk: Desk) -> Iterator[tuple[Client, Notice]]:
-    made = Security.temporary()  # type: ignore[no-untyped-call]
-    notice = Notice("", made.tls_ca_file, made.tls_worker_key)
-    security = settings.secured(notice)
-    with (
-        LocalCluster(  # type: ignore[no-untyped-call]
-            worker_class=DeskWorker,
-            n_workers=1,
-            threads_per_worker=1,
-            processes=False,
-            host=own_address(),
-            protocol="tls://",
-            security=security,
-            scheduler_kwargs={"dashboard": False, "dashboard_address": settings.INSIDE},
-            worker_dashboard_address=settings.INSIDE,
-            memory_limit=place.limits.memory,
-            local_directory=str(place.folder("dask")),
-            silence_logs=False,
-        ) as cluster,
-        Client(cluster, security=security, set_as_default=False) as client,  # type: ignore[no-untyped-call]
-    ):
-        cluster.workers[0].desk = desk
-        yield client, Notice(cluster.scheduler_address, notice.certificate, notice.key)
+def _member(place: Workplace, desk: Desk) -> Member[DeskWorker]:
+    def equip(worker: DeskWorker) -> None:
+        worker.desk = desk
+
+    return Member(DeskWorker, equip, str(place.folder("dask")), place.limits.memory)

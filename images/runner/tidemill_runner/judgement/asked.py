@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from tidemill_runner import names
 from tidemill_runner.failures import Failure
-from tidemill_runner.inputs import Training
 from tidemill_runner.judgement.moment import moment_of
 from tidemill_runner.schema import Column, ColumnType, Schema
+from tidemill_runner.train_input import Training
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Asked:
     importance: bool
     dependence: bool
     learning: bool
+    shap: bool = False
 
     @classmethod
     def of(cls, training: Training) -> "Asked":
@@ -59,6 +60,7 @@ class Asked:
             importance=explain.get("permutationImportance") is not False,
             dependence=explain.get("partialDependence") is True,
             learning=explain.get("learningCurve") is True,
+            shap=explain.get("shap") is True,
         )
 
     def columns(self, schema: Schema) -> tuple[Column, ...]:

@@ -7,11 +7,11 @@ import numpy as np
 from tidemill.stats.drawn import Drawn
 from tidemill_runner.evaluate import Evaluation
 from tidemill_runner.failures import Failure
-from tidemill_runner.inputs import Training
 from tidemill_runner.judgement.asked import Asked
 from tidemill_runner.judgement.scene import Scene, groups_of
 from tidemill_runner.matrix import Data
 from tidemill_runner.split import Parts
+from tidemill_runner.train_input import Training
 
 # Fewer groups than this vary less in draws than they would anew.
 FEW = 20

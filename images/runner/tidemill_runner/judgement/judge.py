@@ -9,8 +9,17 @@ from tidemill.stats.calibration import Calibration, calibration
 from tidemill.stats.classification import Classified
 from tidemill.stats.curves import Curves, curves
 from tidemill.stats.residuals import Residuals, residuals
-from tidemill_runner.judgement import baselines, explain, fairness, leakage, learning, slices
+from tidemill_runner.judgement import (
+    baselines,
+    contributed,
+    explain,
+    fairness,
+    leakage,
+    learning,
+    slices,
+)
 from tidemill_runner.judgement.baselines import Baseline
+from tidemill_runner.judgement.contributed import Contributed
 from tidemill_runner.judgement.explain import Explained
 from tidemill_runner.judgement.grouped import FEW
 from tidemill_runner.judgement.learning import Learning
@@ -43,6 +52,7 @@ class Judged:
     explained: Explained | None
     learning: Learning | None
     warnings: tuple[str, ...]
+    contributed: Contributed | None = None
 
     def told(self) -> dict[str, Any]:
         """All of it, as the result holds it."""
@@ -52,6 +62,8 @@ class Judged:
         """What follows from the run's inputs alone, never from the clock: the package's part."""
         whole = self.told()
         del whole["explained"]
+        # Its sums may differ in last digits between machines, and a card says none of it.
+        del whole["contributed"]
         return whole
 
 
@@ -93,6 +105,7 @@ def judge(scene: Scene) -> Judged:
         explained=explain.measure(scene),
         learning=learning.measure(scene),
         warnings=_warnings(scene),
+        contributed=contributed.measure(scene),
     )
 
 

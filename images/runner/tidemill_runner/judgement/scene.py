@@ -13,10 +13,10 @@ from sklearn.pipeline import Pipeline
 from tidemill.stats.resampling import Codes, Draws
 from tidemill_runner.columns import Roles
 from tidemill_runner.evaluate import Evaluation
-from tidemill_runner.inputs import Training
 from tidemill_runner.judgement.asked import Asked
 from tidemill_runner.matrix import Data
 from tidemill_runner.split import Parts
+from tidemill_runner.train_input import Training
 
 
 @dataclass(frozen=True)

@@ -268,7 +268,7 @@ def _importance(found: Explained) -> str:
             page.cell(svg.short(one.feature, _NAME)),
             page.cell(number(one.mean), number=True),
             page.cell(f"{number(one.low)} – {number(one.high)}"),
-            f"<td>{_bar(one.mean, most)}</td>",
+            f"<td>{bar(one.mean, most)}</td>",
         ]
         for one in found.importance[:MOST_FEATURES]
     )
@@ -286,7 +286,7 @@ def _importance(found: Explained) -> str:
     return f"<p>{escape(words)}</p>" + page.table(heads, rows) + more
 
 
-def _bar(value: float, most: float) -> str:
+def bar(value: float, most: float) -> str:
     width = max(value / most * 150, 0) if most > 0 else 0
     return (
         '<svg width="154" height="10" viewBox="0 0 154 10" aria-hidden="true">'

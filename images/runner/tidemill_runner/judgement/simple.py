@@ -131,7 +131,9 @@ def _answers(model: Pipeline, scene: Scene) -> Answers:
         said = [model.predict(scene.data.features[block]) for block in blocks]
         return Answers(np.concatenate(said), None)
     found = np.concatenate([model.predict_proba(scene.data.features[block]) for block in blocks])
-    places = np.searchsorted(scene.pipeline.classes_, model.classes_)
+    # The classes of an imported model are in its own order.
+    known = {label: place for place, label in enumerate(scene.pipeline.classes_.tolist())}
+    places = [known[label] for label in model.classes_.tolist()]
     probabilities = np.zeros((len(held), _classes(scene)))
     probabilities[:, places] = found
     return Answers(model.classes_[found.argmax(axis=1)], probabilities)

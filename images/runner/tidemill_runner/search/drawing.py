@@ -4,7 +4,7 @@ Draws follow from the seed and from what was told, in the order it was told: who
 same gets the same, so that a search that goes on needs no state but its trials.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -17,7 +17,8 @@ from optuna.distributions import (
 )
 from optuna.trial import TrialState, create_trial
 
-from tidemill_runner.search import space
+from tidemill_runner.search import halving, space
+from tidemill_runner.search.halving import Round
 from tidemill_runner.search.sought import Dimension, Sought
 from tidemill_runner.search.trial import Outcome, Wanted
 
@@ -25,10 +26,18 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
 class Drawing:
-    """The trials of one search; `more` says whether more of the metric is better."""
+    """The trials of one search; `more` says whether more of the metric is better.
 
-    def __init__(self, asked: Sought, seed: int, *, more: bool) -> None:
+    `rounds` are those of Halving.
+    """
+
+    def __init__(
+        self, asked: Sought, seed: int, *, more: bool, rounds: Sequence[Round] = ()
+    ) -> None:
         self._asked = asked
+        self._more = more
+        self._rounds = rounds
+        self._told: list[Outcome] = []
         self._distributions = {one.name: _distribution(one) for one in asked.space}
         sampler = (
             optuna.samplers.TPESampler(seed=seed)
@@ -43,21 +52,46 @@ class Drawing:
         """How many trials there are to be."""
         if self._asked.method == "Grid":
             return sum(1 for _ in space.grid(self._asked))
+        if self._asked.method == "Halving":
+            return halving.sizes(self._rounds)
         return self._asked.trials or 0
 
     def batches(self) -> Iterator[list[Wanted]]:
         """Trials that can be done at a time, in their order; tell of each before the next."""
         if self._asked.method == "Grid":
-            yield list(enumerate(space.grid(self._asked)))
+            yield [Wanted(number, params) for number, params in enumerate(space.grid(self._asked))]
+            return
+        if self._asked.method == "Halving":
+            yield from self._halved()
             return
         # As many as the spec says, whatever the pod has: what TPE draws follows from it.
         size = self._asked.parallelism if self._asked.method == "TPE" else self.total
         for start in range(0, self.total, size):
             numbers = range(start, min(start + size, self.total))
-            yield [(number, self._ask()) for number in numbers]
+            yield [Wanted(number, self._ask()) for number in numbers]
+
+    def _halved(self) -> Iterator[list[Wanted]]:
+        """A round at a time; whoever is among the better of one is in the next, in their order."""
+        number = 0
+        drawn = [self._ask() for _ in range(self._rounds[0].trials)]
+        for place, one in enumerate(self._rounds):
+            self._told = []
+            yield [Wanted(number + n, params, one.rows) for n, params in enumerate(drawn)]
+            number += len(drawn)
+            if place + 1 < len(self._rounds):
+                drawn = self._better(self._rounds[place + 1].trials)
+            if not drawn:
+                return
+
+    def _better(self, count: int) -> list[dict[str, Any]]:
+        """Parameters of the best of a round; among equals the first."""
+        done = [one for one in self._told if one.value is not None]
+        ranked = sorted(done, key=lambda one: (one.value or 0.0) * (-1 if self._more else 1))
+        return [dict(one.params) for one in sorted(ranked[:count], key=lambda one: one.number)]
 
     def tell(self, outcome: Outcome) -> None:
         """Say what became of a trial."""
+        self._told.append(outcome)
         if self._asked.method != "TPE":
             return
         state = TrialState.FAIL if outcome.value is None else TrialState.COMPLETE

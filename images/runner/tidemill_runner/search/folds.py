@@ -14,25 +14,31 @@ from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, Str
 
 from tidemill.stats.resampling import Codes
 from tidemill_runner.failures import Failure
-from tidemill_runner.inputs import Training
 from tidemill_runner.split import Rows
+from tidemill_runner.train_input import Training
 
 FIELD = "spec.search.cv.folds"
 
 
 @dataclass(frozen=True)
 class Folds:
-    """`part` says for each row by which fold it is judged, -1 for none; shape (rows,), int8."""
+    """`part` says for each row by which fold it is judged, -1 for none; shape (rows,), int8.
+
+    `kept` are the rows that take part at all; all do where there is none.
+    """
 
     count: int
     part: NDArray[np.int8]
     ordered: bool
     groups: Codes | None
+    kept: NDArray[np.bool_] | None = None
 
     def rows(self, fold: int) -> tuple[Rows, Rows]:
         """Those to fit and those to judge, in the order of the rows."""
         judged = self.part == fold
         fitted = self.part < fold if self.ordered else ~judged
+        if self.kept is not None:
+            judged, fitted = judged & self.kept, fitted & self.kept
         if self.groups is not None and self.ordered:
             fitted &= ~np.isin(self.groups, np.unique(self.groups[judged]))
         return np.flatnonzero(fitted), np.flatnonzero(judged)

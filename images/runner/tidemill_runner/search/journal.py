@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tidemill.store import digests, layout
-from tidemill_runner.inputs import TrainInput
 from tidemill_runner.search.trial import Outcome
 from tidemill_runner.storage import Storage
+from tidemill_runner.train_input import TrainInput
 
 FORMAT = "tidemill.dev/trial/v1"
 MAX_BYTES = 1024 * 1024
@@ -76,4 +76,5 @@ def _whole(outcome: Outcome) -> bool:
     """Whether it says one or the other: a value, or why there is none."""
     numbered = isinstance(outcome.number, int) and isinstance(outcome.params, Mapping)
     either = isinstance(outcome.value, float) != isinstance(outcome.reason, str)
-    return numbered and either
+    counted = outcome.rows is None or isinstance(outcome.rows, int)
+    return numbered and either and counted

@@ -2,10 +2,11 @@
 
 import logging
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sklearn.pipeline import Pipeline
 
@@ -13,16 +14,20 @@ from tidemill.stats.catalog import MORE_IS_BETTER
 from tidemill_runner import estimators, selection
 from tidemill_runner.columns import Roles
 from tidemill_runner.failures import Failure
-from tidemill_runner.inputs import Training
 from tidemill_runner.judgement.scene import groups_of
 from tidemill_runner.matrix import Data
 from tidemill_runner.progress import Progress
-from tidemill_runner.search import folds, space
+from tidemill_runner.search import folds, halving, space
+from tidemill_runner.search.halving import Round
 from tidemill_runner.search.journal import Trials
 from tidemill_runner.search.sought import Sought
 from tidemill_runner.search.trial import Bench, Outcome, Wanted
 from tidemill_runner.search.workers import Alone, Several, hired
 from tidemill_runner.split import Parts
+from tidemill_runner.train_input import Training
+
+if TYPE_CHECKING:
+    from tidemill_runner.search.pods import Spread, Team
 
 SPAN = (20, 60)
 log = logging.getLogger(__name__)
@@ -42,6 +47,7 @@ class Found:
     training: Training
     importance: dict[str, float]
     total: int
+    rounds: tuple[Round, ...] = ()
 
     @property
     def more(self) -> bool:
@@ -52,6 +58,11 @@ class Found:
     def ordered(self) -> bool:
         """Whether what judged a trial came after what it was fitted on."""
         return self.training.split.by in ("Order", "Time")
+
+    @property
+    def alike(self) -> tuple[Outcome, ...]:
+        """Those whose values can be compared: of rounds the first, which has all parameters."""
+        return alike(self.outcomes)
 
     @property
     def failed(self) -> int:
@@ -71,6 +82,7 @@ class Found:
             "method": self.asked.method,
             "metric": self.metric,
             "folds": self.asked.folds,
+            **({"rounds": [asdict(one) for one in self.rounds]} if self.rounds else {}),
             "asked": self.total,
             "failed": self.failed,
             "best": {"number": best.number, "value": best.value, "params": dict(best.params)},
@@ -79,8 +91,15 @@ class Found:
         }
 
 
+def alike(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
+    """Those that were judged on as many rows as the first."""
+    return tuple(one for one in outcomes if one.rows == outcomes[0].rows)
+
+
 def _told(one: Outcome) -> dict[str, Any]:
     known = {"number": one.number, "params": dict(one.params), "seconds": one.seconds}
+    if one.rows is not None:
+        known["rows"] = one.rows
     if one.value is None:
         return {**known, "reason": one.reason, "message": (one.message or "")[:500]}
     return {**known, "value": one.value, "folds": list(one.folds)}
@@ -91,14 +110,18 @@ def bench_of(training: Training, asked: Sought, roles: Roles, data: Data, parts:
     target = data.target[parts.train]
     groups = groups_of(data, tuple(training.evaluation.get("groupBy") or ()))
     own = None if groups is None else groups[parts.train]
+    cut = folds.cut(training, asked.folds, target, own)
+    classes = training.task == "Classification"
+    halved = asked.method == "Halving"
     return Bench(
         training=training,
         roles=roles,
         metric=space.metric_of(training, asked),
-        folds=folds.cut(training, asked.folds, target, own),
+        folds=cut,
         features=data.features[parts.train],
         target=target,
         weights=None if data.weights is None else data.weights[parts.train],
+        order=halving.order(cut, target, training.seed, classes=classes) if halved else None,
     )
 
 
@@ -111,6 +134,8 @@ class Search:
     trials: Trials
     progress: Progress
     scratch: Path
+    # The other pods that do trials, where there are some.
+    team: "Team | None" = None
     _done: list[Outcome] = field(default_factory=list)
     _best: Outcome | None = None
 
@@ -120,9 +145,10 @@ class Search:
         from tidemill_runner.search.drawing import Drawing  # noqa: PLC0415
 
         training, begun = self.bench.training, time.monotonic()
-        drawing = Drawing(self.asked, training.seed, more=self._more)
+        rounds = self._rounds()
+        drawing = Drawing(self.asked, training.seed, more=self._more, rounds=rounds)
         known = self.trials.read()
-        with hired(self.bench, self.asked.parallelism, self.scratch) as workers:
+        with self._workers() as workers:
             for batch in drawing.batches():
                 for outcome in self._outcomes(workers, batch, known):
                     drawing.tell(outcome)
@@ -140,12 +166,27 @@ class Search:
                 f"{first.message}",
             )
         chosen = space.applied(training, best.params)
-        shares = drawing.importance(self._done, training.seed)
+        shares = drawing.importance(alike(self._done), training.seed)
         log.info("trial %d is the best of %d: %s", best.number, len(self._done), best.params)
         return Found(
             *(self.asked, self.bench.metric, tuple(self._done), best, chosen, shares),
             total=drawing.total,
+            rounds=rounds,
         )
+
+    def _workers(self) -> "AbstractContextManager[Alone | Several | Spread]":
+        if self.team is None:
+            return hired(self.bench, self.asked.parallelism, self.scratch)
+        from tidemill_runner.search import pods  # noqa: PLC0415 - only who needs Dask pays for it
+
+        return pods.led(self.bench, self.asked.parallelism, self.team)
+
+    def _rounds(self) -> tuple[Round, ...]:
+        if self.asked.method != "Halving":
+            return ()
+        bench, target = self.bench, self.bench.target
+        classes = len(set(target.tolist())) if bench.training.task == "Classification" else 1
+        return halving.rounds(self.asked, len(target), bench.folds, classes)
 
     @property
     def _more(self) -> bool:
@@ -157,13 +198,13 @@ class Search:
         return self.asked.patience is not None and since >= self.asked.patience
 
     def _outcomes(
-        self, workers: Alone | Several, batch: list[Wanted], known: dict[int, Outcome]
+        self, workers: "Alone | Several | Spread", batch: list[Wanted], known: dict[int, Outcome]
     ) -> Iterator[Outcome]:
         """Those of a batch in their order, from the journal or made now."""
-        there = {n: known[n] for n, params in batch if n in known and known[n].params == params}
-        made = workers.run([one for one in batch if one[0] not in there], self.trials.write)
-        for number, _ in batch:
-            yield there[number] if number in there else next(made)
+        there = {one.number for one in batch if _is_of(known.get(one.number), one)}
+        made = workers.run([one for one in batch if one.number not in there], self.trials.write)
+        for one in batch:
+            yield known[one.number] if one.number in there else next(made)
 
     def _take(self, outcome: Outcome, total: int, begun: float) -> None:
         self._done.append(outcome)
@@ -180,5 +221,12 @@ class Search:
         self.progress.report(percent, f"trial {count} of {total}{best}", left)
 
     def _better(self, one: Outcome, other: Outcome) -> bool:
+        if one.rows != other.rows:  # of a later round
+            return True
         mine, theirs = one.value or 0.0, other.value or 0.0
         return mine > theirs if self._more else mine < theirs
+
+
+def _is_of(outcome: Outcome | None, one: Wanted) -> bool:
+    """Whether what the journal has is what came of this very trial."""
+    return outcome is not None and (outcome.params, outcome.rows) == (one.params, one.rows)

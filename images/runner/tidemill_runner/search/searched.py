@@ -28,17 +28,21 @@ def _words(found: Found) -> str:
     done, asked = len(found.outcomes), found.asked
     cut = "each judged by a fit on the rows before it" if found.ordered else "each judged once"
     failed = f" {found.failed} of them failed." if found.failed else ""
-    early = f" It stopped early, after {asked.patience} that were no better." * (done < found.total)
+    stopped = asked.patience is not None and done < found.total
+    early = f" It stopped early, after {asked.patience} that were no better." * stopped
+    rounds = ", then ".join(f"{one.trials} on {one.rows:,} rows" for one in found.rounds)
+    halved = f" Rounds: {rounds}; the best of each went on." * bool(rounds)
     return (
         f"{done} trials by {asked.method}, judged by {found.metric} on the rows trained on alone, "
-        f"in {asked.folds} folds, {cut}.{failed}{early} Trial {found.best.number} was the best, "
-        f"with {found.metric}={number(found.best.value or 0.0)} in the mean of its folds. The best "
-        "of many is flattered by chance: what the model does is told by the rows held out."
+        f"in {asked.folds} folds, {cut}.{halved}{failed}{early} Trial {found.best.number} was the "
+        f"best, with {found.metric}={number(found.best.value or 0.0)} in the mean of its folds. "
+        "The best of many is flattered by chance: what the model does is told by the rows held out."
     )
 
 
 def _table(found: Found) -> str:
-    heads = ("#Trial", "Parameters", f"#{found.metric}", "Folds", "#Seconds")
+    rows_of = ("#Rows",) if found.rounds else ()
+    heads = ("#Trial", *rows_of, "Parameters", f"#{found.metric}", "Folds", "#Seconds")
     rows = [_row(one, best=one is found.best) for one in found.outcomes]
     return f"<h3>Trials</h3>{page.table(heads, rows)}"
 
@@ -54,6 +58,7 @@ def _row(one: Outcome, *, best: bool) -> list[str]:
         folds = page.cell(", ".join(number(value) for value in one.folds))
     return [
         page.cell(str(one.number), number=True),
+        *([] if one.rows is None else [page.cell(f"{one.rows:,}", number=True)]),
         page.cell(params),
         told,
         folds,
@@ -67,12 +72,13 @@ def shown(value: object) -> str:
 
 
 def _by_number(found: Found) -> str:
-    points = [(float(o.number), o.value) for o in found.outcomes if o.value is not None]
+    alike = found.alike
+    points = [(float(o.number), o.value) for o in alike if o.value is not None]
     frame = Frame(
         title=f"{found.metric} of each trial",
         across="trial",
         up=found.metric,
-        x=(0.0, float(max(len(found.outcomes) - 1, 1))),
+        x=(0.0, float(max(len(alike) - 1, 1))),
         y=scale([value for _, value in points]),
         height=180,
     )
@@ -82,7 +88,7 @@ def _by_number(found: Found) -> str:
         better = max(kept, value) if found.more else min(kept, value)
         best.append((place, better))
     drawn = frame.draw(frame.dots(points, 2.5), frame.line(best) if len(best) > 1 else "")
-    return figure(drawn, "Each dot is a trial; the line is the best so far.")
+    return figure(drawn, f"Each dot is a trial{_of(found)}; the line is the best so far.")
 
 
 def _importance(found: Found) -> str:
@@ -96,14 +102,14 @@ def _importance(found: Found) -> str:
         parts.append(f'<rect class="cell" x="0" y="{y}" width="{share * 100:.1f}" height="14"/>')
         told = f"{share:.0%} {svg.short(name, 30)}"
         parts.append(svg.text(share * 100 + 6, y + 11, told, "start"))
-    caption = "The share of each parameter in how the trials differ (fANOVA)."
+    caption = f"The share of each parameter in how the trials{_of(found)} differ (fANOVA)."
     return figure("".join(parts) + "</svg>", caption)
 
 
 def _parallel(found: Found) -> str:
     """A line for each trial through its parameters to its value; the better, the stronger."""
     done = sorted(
-        (one for one in found.outcomes if one.value is not None),
+        (one for one in found.alike if one.value is not None),
         key=lambda one: (one.value or 0.0) * (-1 if found.more else 1),
     )[:MOST_LINES]
     space = found.asked.space[:MOST_AXES]
@@ -124,8 +130,12 @@ def _parallel(found: Found) -> str:
     parts += _axis(len(space), found.metric, labels)
     left = len(found.asked.space) - len(space)
     more = f" {left} more parameters are in the table." if left else ""
-    caption = f"A line is a trial, the strongest the best.{more}"
+    caption = f"A line is a trial{_of(found)}, the strongest the best.{more}"
     return figure("".join(parts) + "</svg>", caption)
+
+
+def _of(found: Found) -> str:
+    return " of the first round" if found.rounds else ""
 
 
 def _axis(place: int, name: str, labels: list[tuple[float, str]]) -> list[str]:

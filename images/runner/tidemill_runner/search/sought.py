@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tidemill_runner.inputs import Training
+from tidemill_runner.train_input import Training
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,10 @@ class Dimension:
 
 @dataclass(frozen=True)
 class Sought:
-    """The search as in the spec; `patience` is how many trials in a row may be no better."""
+    """The search as in the spec; `patience` is how many trials in a row may be no better.
+
+    `factor` and `min_rows` are of Halving: how many times fewer each round has, and its first rows.
+    """
 
     method: str
     trials: int | None
@@ -36,6 +39,8 @@ class Sought:
     folds: int
     parallelism: int
     patience: int | None
+    factor: int = 3
+    min_rows: int | None = None
 
     @classmethod
     def of(cls, training: Training) -> "Sought | None":
@@ -51,6 +56,8 @@ class Sought:
             folds=int((said.get("cv") or {}).get("folds") or 5),
             parallelism=int(said.get("parallelism") or 1),
             patience=(said.get("earlyStopping") or {}).get("trials"),
+            factor=int(said.get("factor") or 3),
+            min_rows=said.get("minRows"),
         )
 
 

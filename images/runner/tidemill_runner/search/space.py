@@ -15,8 +15,8 @@ from typing import Any
 from tidemill.stats import catalog
 from tidemill_runner import estimators, evaluate, names, weights
 from tidemill_runner.failures import Failure
-from tidemill_runner.inputs import Step, Training
 from tidemill_runner.search.sought import Dimension, Sought
+from tidemill_runner.train_input import Step, Training
 
 MAX_GRID = 1000
 FIELD = "spec.search"

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,17 +15,25 @@ from tidemill_runner import estimators, fit, selection, weights
 from tidemill_runner.columns import Roles
 from tidemill_runner.evaluate import ask, judged
 from tidemill_runner.failures import Failure
-from tidemill_runner.inputs import Training
 from tidemill_runner.search import space
 from tidemill_runner.search.folds import Folds
+from tidemill_runner.train_input import Training
 
-# The number of a trial, and its parameters.
-Wanted = tuple[int, Mapping[str, Any]]
+
+class Wanted(NamedTuple):
+    """A trial to be done; `rows` is how many rows it is about, None for all."""
+
+    number: int
+    params: Mapping[str, Any]
+    rows: int | None = None
 
 
 @dataclass(frozen=True)
 class Bench:
-    """What trials are judged on: rows trained on alone, of shapes (rows, features) and (rows,)."""
+    """What trials are judged on: rows trained on alone, of shapes (rows, features) and (rows,).
+
+    `order` is the one in which rows are taken by trials that are about some of them.
+    """
 
     training: Training
     roles: Roles
@@ -34,6 +42,15 @@ class Bench:
     features: NDArray[Any]
     target: NDArray[Any]
     weights: NDArray[np.float64] | None
+    order: NDArray[np.int32] | None = None
+
+    def first(self, rows: int | None) -> "Bench":
+        """The same with the first rows only."""
+        if rows is None or self.order is None:
+            return self
+        kept = np.zeros(len(self.order), np.bool_)
+        kept[self.order[:rows]] = True
+        return replace(self, folds=replace(self.folds, kept=kept))
 
 
 @dataclass(frozen=True)
@@ -47,25 +64,28 @@ class Outcome:
     reason: str | None
     message: str | None
     seconds: float
+    rows: int | None = None
 
 
-def attempt(bench: Bench, number: int, params: Mapping[str, Any]) -> Outcome:
+def attempt(bench: Bench, wanted: Wanted) -> Outcome:
     """Fit and judge; what fails of its parameters is an outcome, too."""
     begun = time.monotonic()
     values: tuple[float, ...] = ()
     reason: str | None = None
     message: str | None = None
+    own = bench.first(wanted.rows)
     try:
         with _quietly():
-            training = space.applied(bench.training, params)
-            values = tuple(_measure(bench, training, fold) for fold in range(bench.folds.count))
+            training = space.applied(bench.training, wanted.params)
+            values = tuple(_measure(own, training, fold) for fold in range(own.folds.count))
     except Failure as failure:
         reason, message = failure.reason, failure.message
     except MemoryError as error:
         reason, message = "FitFailed", f"out of memory: {error}"
     value = float(np.mean(values)) if reason is None else None
     seconds = round(time.monotonic() - begun, 3)
-    return Outcome(number, dict(params), value, values, reason, message, seconds)
+    params = dict(wanted.params)
+    return Outcome(wanted.number, params, value, values, reason, message, seconds, wanted.rows)
 
 
 def _measure(bench: Bench, training: Training, fold: int) -> float:

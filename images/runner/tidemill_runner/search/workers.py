@@ -8,11 +8,13 @@ is started for it and does nothing else: a process with threads may stand still 
 import logging
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from multiprocessing import forkserver
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
@@ -37,16 +39,16 @@ class Alone:
 
     def run(self, wanted: Sequence[Wanted], finished: Finished) -> Iterator[Outcome]:
         """The outcomes in their order; `finished` is told of each as soon as it is there."""
-        for number, params in wanted:
+        for one in wanted:
             with threadpool_limits(1):
-                outcome = attempt(self._bench, number, params)
+                outcome = attempt(self._bench, one)
             finished(outcome)
             yield outcome
 
 
 @dataclass(frozen=True)
-class _Shared:
-    """Where the processes find the rows: files of numbers, mapped into each, or the rows."""
+class Shared:
+    """Where processes find the rows: files of numbers, mapped into each, or the rows."""
 
     bench: Bench
     features: Path | NDArray[Any]
@@ -54,7 +56,7 @@ class _Shared:
     weights: Path | NDArray[Any] | None
 
     @classmethod
-    def of(cls, bench: Bench, folder: Path) -> "_Shared":
+    def of(cls, bench: Bench, folder: Path) -> "Shared":
         def laid_out(name: str, rows: NDArray[Any]) -> Path | NDArray[Any]:
             if rows.dtype.hasobject:
                 return rows
@@ -78,22 +80,26 @@ class Several:
     def __init__(self, pool: ProcessPoolExecutor) -> None:
         self._pool = pool
 
+    def one(self, wanted: Wanted) -> Outcome:
+        """The outcome of one trial, when it is there; from any thread."""
+        return _result(self._pool.submit(_attempt, wanted))
+
     def run(self, wanted: Sequence[Wanted], finished: Finished) -> Iterator[Outcome]:
         """As of `Alone`: in their order, whichever is there first."""
         pending: dict[Future[Outcome], int] = {
-            self._pool.submit(_attempt, number, params): number for number, params in wanted
+            self._pool.submit(_attempt, one): one.number for one in wanted
         }
         done: dict[int, Outcome] = {}
         try:
-            for number, _ in wanted:
-                while number not in done:
+            for one in wanted:
+                while one.number not in done:
                     ready, _ = wait(pending, return_when=FIRST_COMPLETED)
                     for future in ready:
                         del pending[future]
                         outcome = _result(future)
                         finished(outcome)
                         done[outcome.number] = outcome
-                yield done.pop(number)
+                yield done.pop(one.number)
         finally:
             for future in pending:
                 future.cancel()
@@ -102,21 +108,53 @@ class Several:
 @contextmanager
 def hired(bench: Bench, parallelism: int, folder: Path) -> Iterator[Alone | Several]:
     """Whoever does trials, as many at a time as asked for and as there are CPUs."""
-    cpus = min(threads.cpu_limit(), len(os.sched_getaffinity(0)))
-    count = min(parallelism, cpus)
-    if count < parallelism:
-        log.info("%d trials run at a time, not %d: there are %d CPUs", count, parallelism, cpus)
+    count = at_once(parallelism)
     if count == 1:
         yield Alone(bench)
         return
-    folder.mkdir()
+    folder.mkdir(parents=True)
+    with several(Shared.of(bench, folder), count) as crew:
+        yield crew
+
+
+def warm(parallelism: int) -> None:
+    """Begin to start what processes are forked from, where there will be some; waits for nothing.
+
+    It imports for a second or more, in which the rows can be read.
+    """
+    if min(parallelism, _cpus()) > 1:
+        _context()
+        with _one_thread_each():
+            forkserver.ensure_running()
+
+
+def _context() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([PRELOADED])
+    return context
+
+
+def _cpus() -> int:
+    return min(threads.cpu_limit(), len(os.sched_getaffinity(0)))
+
+
+def at_once(parallelism: int) -> int:
+    """How many trials run at a time in this pod: no more than it has CPUs."""
+    cpus = _cpus()
+    count = min(parallelism, cpus)
+    if count < parallelism:
+        log.info("%d trials run at a time, not %d: there are %d CPUs", count, parallelism, cpus)
+    return count
+
+
+@contextmanager
+def several(shared: Shared, count: int) -> Iterator[Several]:
+    """So many processes, which end with the context whatever they are at."""
     pool = ProcessPoolExecutor(
         count,
-        mp_context=context,
+        mp_context=_context(),
         initializer=_begin,
-        initargs=(_Shared.of(bench, folder),),
+        initargs=(shared,),
     )
     before = set(multiprocessing.active_children())
     with _one_thread_each():
@@ -146,13 +184,13 @@ def _one_thread_each() -> Iterator[None]:
 _bench: list[Bench] = []
 
 
-def _begin(shared: _Shared) -> None:
+def _begin(shared: Shared) -> None:
     _bench[:] = [shared.open()]
 
 
-def _attempt(number: int, params: Mapping[str, Any]) -> Outcome:
+def _attempt(wanted: Wanted) -> Outcome:
     with threadpool_limits(1):
-        return attempt(_bench[0], number, params)
+        return attempt(_bench[0], wanted)
 
 
 def _rows(place: Path | NDArray[Any]) -> NDArray[Any]:

@@ -90,16 +90,20 @@ class WebClient:
     def _request(self, method: str, url: str, headers: dict[str, str]) -> Iterator[Answer]:
         parts = web.parse(url)
         with _errors(url):
-            response, pool = self._connected(method, parts, headers)
+            response, pool = self.connected(method, parts, headers)
             try:
                 yield Answer(response.status, response.headers, response)
             finally:
                 response.close()
                 pool.close()
 
-    def _connected(
-        self, method: str, parts: SplitResult, headers: dict[str, str]
+    def connected(
+        self, method: str, parts: SplitResult, headers: dict[str, str], body: bytes | None = None
     ) -> tuple[urllib3.BaseHTTPResponse, urllib3.HTTPConnectionPool]:
+        """One request to an address that was checked, no redirect followed; both are to be closed.
+
+        Raises what urllib3 raises, and WebError for an address that is not allowed.
+        """
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         failed: exceptions.HTTPError | None = None
         for address in self._addresses(parts):
@@ -108,6 +112,7 @@ class WebClient:
                 response = pool.urlopen(
                     method,
                     path,
+                    body=body,
                     headers={"Host": parts.netloc, **headers},
                     redirect=False,
                     retries=False,

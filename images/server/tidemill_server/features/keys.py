@@ -16,7 +16,10 @@ from tidemill_server.protocol.tensors import Tensor
 
 # Finer than a microsecond is none that was stored, and would be cut off without a word.
 _TOO_FINE = re.compile(r"[.,]\d{7}")
-_EXAMPLES = {"Date": "2026-11-27", "Timestamp": "2026-11-27T18:30:00Z"}
+_EXAMPLES = {
+    kind: f" as ISO 8601 writes them, such as {example!r}"
+    for kind, example in (("Date", "2026-11-27"), ("Timestamp", "2026-11-27T18:30:00Z"))
+}
 
 
 def key_values(tensor: Tensor, column: KeyColumn) -> list[Value]:
@@ -27,14 +30,17 @@ def key_values(tensor: Tensor, column: KeyColumn) -> list[Value]:
         check_whole(tensor, sent)
     form = _FORMS.get(column.type)
     if form is None:
-        return list(tensor.values)
+        return tensor.listed()
+    found: list[Value] = []
     try:
-        return [None if value is None else form(value) for value in tensor.values]
+        for value in tensor.listed():
+            found.append(None if value is None else form(value))  # noqa: PERF401 - counts the rows
     except (ValueError, OverflowError):
         raise bad_request(
-            f"the key column {column.name!r} holds {column.type}s as ISO 8601 writes them, such as "
-            f"{_EXAMPLES.get(column.type)!r}"
+            f"row {len(found) + 1}: the key column {column.name!r} holds {column.type}s"
+            f"{_EXAMPLES.get(column.type, '')}"
         ) from None
+    return found
 
 
 def _date(text: str) -> date:

@@ -68,9 +68,8 @@ class Lookup:
         """Have the store ready, so that the first request need not wait for it."""
         await self.store.connect(Table(self.namespace, self.reader.tables[0].dataset).meta)
 
-    async def rows(self, inputs: object) -> tuple[np.ndarray, dict[str, Any]]:
+    async def rows(self, asked: Asked | np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
         """The rows of a request, and what the answer tells of them; raises ProtocolError."""
-        asked = self.reader.read(inputs)
         if isinstance(asked, np.ndarray):
             return asked, {}
         wanted = [table for table in self.reader.tables if asked.lacks(table)]

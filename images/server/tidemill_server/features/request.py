@@ -35,7 +35,7 @@ class Asked:
     """The columns sent in feature order, None for one that was not; the keys by their columns."""
 
     rows: int
-    columns: list[list[Any] | None]
+    columns: list[list[Any] | np.ndarray | None]
     keys: dict[str, list[Value]]
 
     def lacks(self, table: FeatureTable) -> bool:
@@ -122,9 +122,9 @@ class RequestReader:
                 )
 
     def _too_many(self, inputs: list[Any]) -> ProtocolError:
-        """More inputs than columns: name the one too many before reading them all."""
+        """More inputs than columns: name the one too many, which is among the first of them."""
         seen: set[str] = set()
-        for item in inputs:
+        for item in inputs[: len(self.known) + 1]:
             name = item.get("name") if isinstance(item, dict) else None
             if type(name) is str and name not in self.known:
                 return unknown_column(name, list(self.known))

@@ -14,12 +14,11 @@ import skops.io  # noqa: F401 - imported before the fork, so that parent and chi
 from sklearn.pipeline import Pipeline
 
 from tidemill.store import trusted
+from tidemill.store.structure import BrokenModel, check_structure
 from tidemill.store.trees import Boosted
 from tidemill_server.exits import MODEL_UNLOADABLE, Refused
-from tidemill_server.formats.structure import BrokenModel, check_structure
 
 MODEL_FILE = "model.skops"
-METHODS = ("predict", "predict_proba")
 
 
 @dataclass(frozen=True)
@@ -29,6 +28,10 @@ class SklearnModel:
     transformers: tuple[Any, ...]
     estimator: Any
     width: int | None
+
+    def can(self, method: str) -> bool:
+        """Whether the model gives this output."""
+        return hasattr(self.estimator, method)
 
     def predict(self, matrix: np.ndarray, wanted: Iterable[str]) -> dict[str, np.ndarray]:
         """The outputs wanted, by name; one row of each for one row of the matrix."""

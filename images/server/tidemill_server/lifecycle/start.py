@@ -32,12 +32,13 @@ from tidemill_server.exits import SPEC_INVALID, Exit, Refused
 from tidemill_server.features.lookup import Lookup
 from tidemill_server.features.request import RequestReader
 from tidemill_server.features.tables import read_tables
-from tidemill_server.formats.boosted_model import load_trees
-from tidemill_server.formats.sklearn_model import MODEL_FILE, SklearnModel, load
+from tidemill_server.formats.choice import Model, open_model, platform_of
 from tidemill_server.lifecycle.state import Served, State
 from tidemill_server.metrics.registry import Metrics
+from tidemill_server.package.card import read_card
 from tidemill_server.package.fetch import fetch
 from tidemill_server.package.signature import Signature, read_signature
+from tidemill_server.package.signed import prove_signed
 from tidemill_server.probe.child import Prober
 from tidemill_server.probe.examine import probe_rows
 from tidemill_server.settings import Settings
@@ -78,7 +79,8 @@ class Starter:
             self._say("loading the model")
             loop = asyncio.get_running_loop()
             signature = read_signature(folder / "signature.json")
-            model = await loop.run_in_executor(self.thread, _load, folder, signature)
+            runtime = self.settings.runtime
+            model = await loop.run_in_executor(self.thread, open_model, folder, signature, runtime)
             lookup = self._lookup(folder, signature)
         with self._stage("warm"):
             pace = await loop.run_in_executor(self.thread, _warm, model, signature)
@@ -91,7 +93,8 @@ class Starter:
             thread=self.thread,
             on_batch=self.metrics.batch,
         )
-        self.state.serve(Served(signature, batcher, lookup))
+        platform = platform_of(folder, signature, runtime)
+        self.state.serve(Served(signature, batcher, lookup, read_card(folder), platform))
         log.info("ready", extra={"digest": self.settings.model_digest, "pace": vars(pace)})
 
     def _lookup(self, folder: Path, signature: Signature) -> Lookup | None:
@@ -129,8 +132,10 @@ class Starter:
                 f"the store is configured for {config.bucket!r}",
                 Exit.USER_ERROR,
             )
+        store = ObjectStore(config, PATIENCE)
+        await prove_signed(store, settings, say=self._say)
         return await fetch(
-            ObjectStore(config, PATIENCE),
+            store,
             settings.prefix,
             settings.model_digest,
             into=settings.scratch,
@@ -149,11 +154,7 @@ class Starter:
         log.info("stage done", extra={"stage": name, "seconds": round(seconds, 3)})
 
 
-def _load(folder: Path, signature: Signature) -> SklearnModel:
-    return load(folder / MODEL_FILE, load_trees(folder, signature))
-
-
-def _warm(model: SklearnModel, signature: Signature) -> Pace:
+def _warm(model: Model, signature: Signature) -> Pace:
     """Predict once for the caches, then once with few and once with many rows for the pace."""
     few = probe_rows(signature)[:1]
     many = few.repeat(WARM_ROWS, axis=0)
@@ -168,7 +169,7 @@ def _warm(model: SklearnModel, signature: Signature) -> Pace:
     return Pace(call, max(bulk - call, 0.0) / (WARM_ROWS - 1))
 
 
-def _seconds(model: SklearnModel, signature: Signature, rows: np.ndarray) -> float:
+def _seconds(model: Model, signature: Signature, rows: np.ndarray) -> float:
     started = time.perf_counter()
     model.predict(rows, signature.output_names)
     return time.perf_counter() - started

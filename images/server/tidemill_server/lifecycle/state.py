@@ -4,12 +4,19 @@ Ready means that the model answers. While draining the server is not ready, so t
 is sent here, and still answers whoever comes.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
+from typing import Any
 
 from tidemill_server.batching.batcher import Batcher
 from tidemill_server.features.lookup import Lookup
 from tidemill_server.package.signature import Signature
+from tidemill_server.plain.columns import Field, fields_of
+from tidemill_server.protocol.errors import ProtocolError
+
+RETRY_SECONDS = 1
 
 
 class Phase(StrEnum):
@@ -22,11 +29,21 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class Served:
-    """The model that answers: what it takes, who runs it, who looks features up, if anybody."""
+    """The model that answers: what it takes, who runs it, who looks features up, if anybody.
+
+    `card` is what the package tells of it beside, `platform` the protocol's word for its format.
+    """
 
     signature: Signature
     batcher: Batcher
     lookup: Lookup | None = None
+    card: Mapping[str, Any] = field(default_factory=dict)
+    platform: str = ""
+
+    @cached_property
+    def fields(self) -> Mapping[str, Field]:
+        """The columns that a row may have."""
+        return fields_of(self.signature, self.lookup)
 
 
 @dataclass
@@ -41,6 +58,13 @@ class State:
     @property
     def ready(self) -> bool:
         return self.phase is Phase.READY
+
+    def model(self) -> Served:
+        """What answers; raises ProtocolError where nothing does yet."""
+        if self.served is None:
+            message = f"the model is not ready: {self.message}"
+            raise ProtocolError(503, message, retry_after=RETRY_SECONDS)
+        return self.served
 
     def waiting(self, reason: str, message: str) -> None:
         """Say why it takes longer; a state later than loading is left as it is."""

@@ -1,4 +1,7 @@
-"""Requests being answered at a time: beyond the bound they are refused at once, not queued."""
+"""Requests being answered at a time: beyond the bound they are refused at once, not queued.
+
+A request counts as soon as its body is there: who sends slowly takes no place from others.
+"""
 
 from tidemill_server.protocol.errors import ProtocolError
 
@@ -10,11 +13,15 @@ class Gate:
         self.most = most
         self.count = 0
 
-    def __enter__(self) -> None:
+    def check(self) -> None:
+        """Refuse now what would be refused when its body is there; raises ProtocolError."""
         if self.count >= self.most:
             raise ProtocolError(
                 429, f"{self.count} requests are being answered already", retry_after=1
             )
+
+    def __enter__(self) -> None:
+        self.check()
         self.count += 1
 
     def __exit__(self, *_: object) -> None:

@@ -1,13 +1,16 @@
 """The server's metrics, each named once, here.
 
-- `tidemill_server_requests_total{outcome}`: inference requests; ok, client_error, too_large,
-  overloaded, not_ready (also where the online store is), error, gone
+- `tidemill_server_requests_total{outcome}`: inference requests, over REST and gRPC; ok,
+  client_error, too_large, overloaded, expired (waited longer than the client would), not_ready
+  (also where the online store is), error, gone
 - `tidemill_server_request_seconds`: from the first byte read to the answer, of those that were ok
 - `tidemill_server_rows_total`, `tidemill_server_batch_rows`: rows predicted; rows per batch
 - `tidemill_server_feature_rows_total{outcome}`: rows looked up in a feature table; found, missing,
   stale, invalid, unavailable
 - `tidemill_server_feature_seconds`: from the question to the online store to its answer
-- `tidemill_server_in_flight`, `tidemill_server_ready`: requests being answered; 1 when ready
+- `tidemill_server_in_flight`, `tidemill_server_ready`: requests being answered, each from when its
+  body is there; 1 when ready
+- `tidemill_server_held_bytes`: of bodies that are being received and read
 - `tidemill_server_model_load_seconds{stage}`: fetch, probe, load, warm
 - `tidemill_server_model_info{model,version,digest}`: always 1
 - `process_*`: memory, processor time, open files, as every Prometheus client names them
@@ -15,9 +18,12 @@
 
 from collections.abc import Callable
 from enum import StrEnum
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.process_collector import ProcessCollector
+
+from tidemill_server.protocol.errors import ProtocolError, TooLate
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
@@ -31,6 +37,7 @@ class Outcome(StrEnum):
     CLIENT_ERROR = "client_error"
     TOO_LARGE = "too_large"
     OVERLOADED = "overloaded"
+    EXPIRED = "expired"
     NOT_READY = "not_ready"
     ERROR = "error"
     GONE = "gone"
@@ -44,6 +51,11 @@ class Outcome(StrEnum):
         if status < 400:
             return cls.OK
         return cls.CLIENT_ERROR if status < 500 else cls.ERROR
+
+    @classmethod
+    def of_error(cls, error: ProtocolError) -> "Outcome":
+        """The same of what the client is told."""
+        return cls.EXPIRED if isinstance(error, TooLate) else cls.of_status(error.status)
 
 
 class Metrics:
@@ -117,6 +129,25 @@ class Metrics:
     def loaded(self, stage: str, seconds: float) -> None:
         self._load.labels(stage).set(seconds)
 
+    def stats(self) -> dict[str, Any]:
+        """The counts that a page draws a rate and a latency from; all only ever grow."""
+        buckets, total = [], 0.0
+        for sample in next(iter(self._seconds.collect())).samples:
+            if sample.name.endswith("_bucket"):
+                buckets.append({"le": sample.labels["le"], "count": int(sample.value)})
+            elif sample.name.endswith("_sum"):
+                total = sample.value
+        return {
+            "requests": {name.value: _count(one) for name, one in self._requests.items()},
+            "rows": _count(self._rows),
+            "seconds": {"sum": total, "buckets": buckets},
+        }
+
     def render(self) -> bytes:
         """The text that Prometheus reads."""
         return generate_latest(self.registry)
+
+
+def _count(counter: Counter) -> int:
+    """What a counter without further labels stands at."""
+    return int(next(iter(counter.collect())).samples[0].value)

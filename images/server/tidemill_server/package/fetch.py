@@ -35,7 +35,7 @@ async def fetch(
     folder = into / "package"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700, parents=True)
-    manifest = await _manifest(store, prefix, digest)
+    manifest = await read_manifest(store, prefix, digest)
     found = [info.key.removeprefix(prefix) for info in await store.list(prefix)]
     package.check_names(manifest, found)
     for file in manifest.files:
@@ -47,7 +47,8 @@ async def fetch(
     return folder
 
 
-async def _manifest(store: Bucket, prefix: str, digest: str) -> package.PackageManifest:
+async def read_manifest(store: Bucket, prefix: str, digest: str) -> package.PackageManifest:
+    """The manifest of a package, proved by its digest; raises PackageError or StoreError."""
     try:
         data = await store.get(prefix + MANIFEST, max_bytes=package.MAX_MANIFEST_BYTES)
     except NotFound as error:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from tidemill.store import boosted
+from tidemill.store.onnx_model import Terms
 from tidemill.store.package import PackageReason
 from tidemill_server.exits import Refused
 
@@ -58,6 +59,8 @@ class Signature:
     # The file of the model's trees, where they are not in skops' format, and the classes' labels.
     trees: str | None = None
     classes: tuple[Any, ...] | None = None
+    # How the model is asked in ONNX, where the package has it so.
+    onnx: Terms | None = None
 
     @cached_property
     def as_objects(self) -> bool:
@@ -110,7 +113,9 @@ def parse_signature(document: Mapping[str, Any]) -> Signature:
         raise ValueError("a float64 matrix cannot hold a BYTES column")
     examples = tuple(_example(row, inputs) for row in document.get("examples") or ())
     return Signature(
-        str(document["task"]), matrix, inputs, outputs, examples[:MAX_EXAMPLES], **_trees(document)
+        *(str(document["task"]), matrix, inputs, outputs, examples[:MAX_EXAMPLES]),
+        **_trees(document),
+        onnx=_onnx(document, inputs),
     )
 
 
@@ -121,6 +126,16 @@ def _trees(document: Mapping[str, Any]) -> dict[str, Any]:
     if classes is not None and not isinstance(classes, list):
         raise ValueError(f"its classes are {classes!r}")
     return {"trees": file, "classes": None if classes is None else tuple(classes)}
+
+
+def _onnx(document: Mapping[str, Any], inputs: Sequence[Column]) -> Terms | None:
+    if document.get("onnx") is None:
+        return None
+    terms = Terms.of(document["onnx"])
+    named = {*terms.missing, *terms.texts}
+    if unknown := sorted(named - {column.name for column in inputs}):
+        raise ValueError(f"onnx names the column {unknown[0]!r}, which is no input")
+    return terms
 
 
 def _column(item: Mapping[str, Any]) -> Column:

@@ -7,7 +7,6 @@ own memory and time, examines the package, answers with one JSON line and ends.
 
 import json
 import os
-import resource
 import select
 import signal
 import time
@@ -16,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from tidemill.store import loading as bounds
 from tidemill_server.exits import MODEL_UNLOADABLE, Refused
-from tidemill_server.probe.memory import address_space_bytes, budget_bytes
 from tidemill_server.settings import MIB, Loading
 
 MAX_ANSWER_BYTES = 64 * 1024
@@ -49,7 +48,7 @@ class Prober:
 
     def probe(self, folder: Path, loading: Loading) -> None:
         """Let the child examine the package; raises Refused. Blocks: call it in a thread."""
-        memory = budget_bytes(loading.memory_bytes)
+        memory = bounds.budget_bytes(loading.memory_bytes)
         order = {"folder": str(folder), "memory": memory, "seconds": loading.seconds}
         try:
             os.write(self.orders, json.dumps(order).encode() + b"\n")
@@ -121,18 +120,10 @@ def _child(orders: int, answers: int, examine: Callable[[Path], None]) -> NoRetu
                 os._exit(0)  # the parent ended without a model
             line += piece
         order = json.loads(line)
-        _limit(order["memory"], order["seconds"])
+        bounds.limit(order["memory"], order["seconds"])
         os.write(answers, json.dumps(_answer(Path(order["folder"]), examine)).encode())
     finally:
         os._exit(0)
-
-
-def _limit(memory: int, seconds: float) -> None:
-    address_space = address_space_bytes() + memory
-    resource.setrlimit(resource.RLIMIT_AS, (address_space, address_space))
-    cpu = int(seconds) + 1
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def _answer(folder: Path, examine: Callable[[Path], None]) -> dict[str, str]:

@@ -11,24 +11,23 @@ from typing import Any
 import numpy as np
 
 from tidemill_server.exits import MODEL_UNLOADABLE, Refused
-from tidemill_server.formats.boosted_model import load_trees
-from tidemill_server.formats.sklearn_model import METHODS, MODEL_FILE, SklearnModel, load
-from tidemill_server.package.environment import check_environment
+from tidemill_server.formats.choice import METHODS, Model, is_onnx, open_model
+from tidemill_server.formats.onnx_format import check_answers
 from tidemill_server.package.signature import Column, Output, Signature, read_signature
 from tidemill_server.protocol.rows import assembled
+from tidemill_server.settings import Runtime
 
 # Kinds of numpy types that may be answered under each datatype of the protocol.
 _KINDS = {"FP64": "f", "INT64": "iu", "BOOL": "b", "BYTES": "UO"}
 
 
-def examine(folder: Path) -> None:
+def examine(folder: Path, runtime: Runtime) -> None:
     """Return when the model can be served; raises Refused with the reason when not."""
     signature = read_signature(folder / "signature.json")
-    check_environment(folder / "environment.json")
-    model = load(folder / MODEL_FILE, load_trees(folder, signature))
+    model = open_model(folder, signature, runtime)
     _check_width(model, signature)
     for method in METHODS:
-        if method in signature.output_names and not hasattr(model.estimator, method):
+        if method in signature.output_names and not model.can(method):
             raise Refused(MODEL_UNLOADABLE, f"the signature has {method!r}, the model has not")
     rows = probe_rows(signature)
     try:
@@ -39,6 +38,8 @@ def examine(folder: Path) -> None:
         raise Refused(MODEL_UNLOADABLE, f"the model cannot predict: {error}") from None
     for output in signature.outputs:
         _check_output(output, answer[output.name], len(rows))
+    if signature.onnx and signature.examples and is_onnx(folder, runtime):
+        check_answers(signature.onnx, answer)
 
 
 def probe_rows(signature: Signature) -> np.ndarray:
@@ -69,7 +70,7 @@ def _value(column: Column, step: int) -> object:
     return float(step % 2 if column.datatype == "BOOL" else step)
 
 
-def _check_width(model: SklearnModel, signature: Signature) -> None:
+def _check_width(model: Model, signature: Signature) -> None:
     if model.width is not None and model.width != len(signature.inputs):
         raise Refused(
             MODEL_UNLOADABLE,

@@ -1,10 +1,10 @@
-"""An inference request and its answer, as JSON.
+"""An inference request and its answer: JSON, and after it those tensors that are bytes.
 
-Parameters that the server does not know are ignored, as the protocol wants; a tensor that is not
-JSON is not. Of the outputs, those asked for are computed and answered, or all of them.
+Parameters that the server does not know are ignored, as the protocol wants. Of the outputs, those
+asked for are computed and answered, or all of them.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,15 +12,17 @@ import numpy as np
 import orjson
 
 from tidemill_server.package.signature import Signature
-from tidemill_server.protocol.errors import ProtocolError, bad_request
+from tidemill_server.protocol import binary
+from tidemill_server.protocol.errors import bad_request, shown
 from tidemill_server.protocol.rows import read_rows
 
 MAX_ID_CHARS = 1000
+NONE: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class InferRequest:
-    """What is asked: rows in feature order, and which outputs.
+    """What is asked: rows in feature order, which outputs, and which of them as bytes.
 
     `told` is what the answer tells beside them of how the rows came to be.
     """
@@ -29,6 +31,7 @@ class InferRequest:
     rows: np.ndarray
     outputs: tuple[str, ...]
     told: Mapping[str, Any] | None = None
+    as_bytes: frozenset[str] = NONE
 
 
 @dataclass(slots=True)  # not frozen: one is made for each request
@@ -38,6 +41,7 @@ class Envelope:
     id: str | None
     inputs: object
     outputs: tuple[str, ...]
+    as_bytes: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,28 +53,20 @@ class Stamp:
     digest: str
 
 
-def check_headers(headers: Iterable[tuple[bytes, bytes]]) -> None:
-    """Refuse bodies that are not plain JSON, before they are read."""
-    for name, value in headers:
-        if name == b"inference-header-content-length":
-            raise ProtocolError(
-                415, "this server does not take binary tensors; send the tensors' data as JSON"
-            )
-        if name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
-            raise ProtocolError(415, "this server does not take compressed bodies; send plain JSON")
-        if name == b"content-type" and value.lower().startswith(b"application/octet-stream"):
-            raise ProtocolError(415, "this server takes application/json")
-
-
-def read_request(body: bytes, signature: Signature, max_rows: int) -> InferRequest:
+def read_request(
+    body: bytes, signature: Signature, max_rows: int, json_bytes: int | None = None
+) -> InferRequest:
     """Parse and check; raises ProtocolError."""
-    request = read_envelope(body, signature)
+    request = read_envelope(body, signature, json_bytes)
     rows = read_rows(request.inputs, signature, max_rows)
-    return InferRequest(request.id, rows, request.outputs)
+    return InferRequest(request.id, rows, request.outputs, None, request.as_bytes)
 
 
-def read_envelope(body: bytes, signature: Signature) -> Envelope:
+def read_envelope(body: bytes, signature: Signature, json_bytes: int | None = None) -> Envelope:
     """Parse and check all but the inputs; raises ProtocolError."""
+    tail = None
+    if json_bytes is not None:
+        body, tail = binary.split(body, json_bytes)
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -78,25 +74,54 @@ def read_envelope(body: bytes, signature: Signature) -> Envelope:
     if type(document) is not dict:
         raise bad_request("the body must be a JSON object with 'inputs'")
     request_id = document.get("id")
+    check_id(request_id)
+    if tail is not None:
+        binary.attach(document.get("inputs"), tail)
+    by_default = _flag(document, "binary_data_output", by_default=False)
+    outputs, as_bytes = read_outputs(document.get("outputs"), signature, by_default)
+    return Envelope(request_id, document.get("inputs"), outputs, as_bytes)
+
+
+def check_id(request_id: object) -> None:
+    """Refuse an id that is too long to be given back."""
     if request_id is not None and (type(request_id) is not str or len(request_id) > MAX_ID_CHARS):
         raise bad_request(f"'id' must be a string of at most {MAX_ID_CHARS} characters")
-    outputs = _outputs(document.get("outputs"), signature)
-    return Envelope(request_id, document.get("inputs"), outputs)
 
 
-def _outputs(asked: object, signature: Signature) -> tuple[str, ...]:
+def read_outputs(
+    asked: object, signature: Signature, by_default: bool
+) -> tuple[tuple[str, ...], frozenset[str]]:
+    """The names, and those of them that are wanted as bytes."""
     if asked is None or asked == []:
-        return signature.output_names
+        return signature.output_names, frozenset(signature.output_names) if by_default else NONE
     if type(asked) is not list:
         raise bad_request("'outputs' must be a list of objects with a name")
-    names: dict[str, None] = {}
+    names: dict[str, bool] = {}
     for item in asked:
         name = item.get("name") if type(item) is dict else None
         if type(name) is not str or name not in signature.outputs_by_name:
             known = ", ".join(signature.output_names)
-            raise bad_request(f"the model has no output {str(name)[:100]!r}; it has {known}")
-        names[name] = None
-    return tuple(names)
+            raise bad_request(f"the model has no output {shown(name)}; it has {known}")
+        if _parameters(item).get("classification"):
+            raise bad_request(
+                f"output {name!r}: the classification extension is not offered; ask for the output "
+                "'predict_proba', or POST rows to /v1/predict for probabilities by label"
+            )
+        names[name] = _flag(item, "binary_data", by_default=by_default)
+    return tuple(names), frozenset(name for name, as_bytes in names.items() if as_bytes)
+
+
+def _flag(item: Mapping[str, Any], name: str, *, by_default: bool) -> bool:
+    """A parameter that is true or false."""
+    value = _parameters(item).get(name, by_default)
+    if type(value) is not bool:
+        raise bad_request(f"the parameter {name!r} must be true or false")
+    return value
+
+
+def _parameters(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    parameters = item.get("parameters")
+    return parameters if type(parameters) is dict else {}
 
 
 def write_answer(
@@ -106,14 +131,19 @@ def write_answer(
     *,
     stamp: Stamp,
     prediction: str,
-) -> bytes:
-    """The answer's body; floats are written so that reading them gives the same float."""
+) -> tuple[bytes, int | None]:
+    """The answer's body, and how many bytes of it are JSON where tensors follow.
+
+    Floats are written so that reading them gives the same float.
+    """
     document: dict[str, Any] = {"model_name": stamp.name, "model_version": stamp.version}
     if request.id is not None:
         document["id"] = request.id
     document["parameters"] = {"prediction_id": prediction, "model_digest": stamp.digest}
     if request.told:
         document["parameters"] |= request.told
+    if request.as_bytes:
+        return _with_bytes(document, request, answer, signature)
     document["outputs"] = [
         {
             "name": name,
@@ -123,4 +153,30 @@ def write_answer(
         }
         for name in request.outputs
     ]
-    return orjson.dumps(document)
+    return orjson.dumps(document), None
+
+
+def _with_bytes(
+    document: dict[str, Any],
+    request: InferRequest,
+    answer: Mapping[str, np.ndarray],
+    signature: Signature,
+) -> tuple[bytes, int]:
+    outputs, tail = [], []
+    for name in request.outputs:
+        datatype, values = signature.outputs_by_name[name].datatype, answer[name]
+        output: dict[str, Any] = {
+            "name": name,
+            "datatype": datatype,
+            "shape": list(values.shape),
+        }
+        if name in request.as_bytes:
+            data = binary.write(datatype, values)
+            output["parameters"] = {"binary_data_size": len(data)}
+            tail.append(data)
+        else:
+            output["data"] = values.ravel().tolist()
+        outputs.append(output)
+    document["outputs"] = outputs
+    text = orjson.dumps(document)
+    return b"".join((text, *tail)), len(text)

@@ -6,18 +6,17 @@ from typing import Any
 from tidemill import __version__
 from tidemill_server.features.tables import FeatureTable
 from tidemill_server.package.signature import Signature
+from tidemill_server.protocol.binary import EXTENSION
 from tidemill_server.protocol.infer import Stamp
-
-PLATFORM = "scikit-learn_skops"
 
 
 def server_metadata() -> dict[str, Any]:
-    """No extension is advertised that is not whole."""
-    return {"name": "tidemill-server", "version": __version__, "extensions": []}
+    """An extension that is advertised is whole."""
+    return {"name": "tidemill-server", "version": __version__, "extensions": [EXTENSION]}
 
 
 def model_metadata(
-    stamp: Stamp, signature: Signature, tables: Sequence[FeatureTable] = ()
+    stamp: Stamp, signature: Signature, tables: Sequence[FeatureTable], platform: str
 ) -> dict[str, Any]:
     """Inputs in feature order; `-1` is the number of rows.
 
@@ -27,7 +26,7 @@ def model_metadata(
     return {
         "name": stamp.name,
         "versions": [stamp.version],
-        "platform": PLATFORM,
+        "platform": platform,
         "inputs": [
             {
                 "name": column.name,

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from tidemill_server.package.signature import Column, Signature
-from tidemill_server.protocol.errors import ProtocolError, bad_request
-from tidemill_server.protocol.tensors import Tensor, read_tensor
+from tidemill_server.protocol.errors import ProtocolError, bad_request, shown
+from tidemill_server.protocol.tensors import Tensor, has_nulls, read_tensor
 
 SHOWN = 10
 
@@ -49,7 +49,7 @@ def _matrix(tensor: Tensor, signature: Signature, max_rows: int) -> np.ndarray:
     if tensor.has_nulls or signature.as_objects or not _exact(signature):
         columns = [tensor.values[place::width] for place in range(width)]
         parts = [
-            Tensor(column.name, tensor.datatype, [rows], values, None in values)
+            Tensor(column.name, tensor.datatype, [rows], values, has_nulls(values))
             for column, values in zip(signature.inputs, columns, strict=True)
         ]
         return _columns(parts, signature, max_rows)
@@ -67,7 +67,7 @@ def _columns(tensors: list[Tensor], signature: Signature, max_rows: int) -> np.n
     as_objects = signature.as_objects
     rows = tensors[0].shape[0]
     check_rows(rows, max_rows)
-    found: list[list[Any] | None] = [None] * len(positions)
+    found: list[list[Any] | np.ndarray | None] = [None] * len(positions)
     for tensor in tensors:
         place = positions.get(tensor.name)
         if place is None:
@@ -104,7 +104,7 @@ def assembled(found: list[Any], rows: int, signature: Signature) -> np.ndarray:
     missing = signature.missing_text
     for place, values in enumerate(found):
         # Of the columns of objects, only texts still have nulls.
-        lacks = missing is not None and None in values
+        lacks = missing is not None and type(values) is list and None in values
         matrix[:, place] = [missing if v is None else v for v in values] if lacks else values
     return matrix
 
@@ -115,7 +115,7 @@ def _numbers(columns: list[Any], rows: int) -> np.ndarray:
     return np.ascontiguousarray(np.array(columns, dtype=np.float64).T)
 
 
-def column_values(tensor: Tensor, column: Column, *, as_objects: bool) -> list[Any]:
+def column_values(tensor: Tensor, column: Column, *, as_objects: bool) -> list[Any] | np.ndarray:
     """The values as the model takes them: numbers as floats, `None` as NaN unless it is a text."""
     check_kind(tensor, column)
     if tensor.has_nulls and not column.nullable:
@@ -125,15 +125,18 @@ def column_values(tensor: Tensor, column: Column, *, as_objects: bool) -> list[A
         return values
     if tensor.datatype != column.datatype:
         check_whole(tensor, column)
-    if as_objects:
-        return [math.nan if value is None else float(value) for value in values]
-    return values
+    if not as_objects:
+        return values
+    if isinstance(values, np.ndarray):
+        floats: list[Any] = values.astype(np.float64).tolist()
+        return floats
+    return [math.nan if value is None else float(value) for value in values]
 
 
 def check_whole(tensor: Tensor, column: Column) -> None:
     """Numbers sent with a wider datatype than the column's must be such as the column can hold."""
-    present = (value for value in tensor.values if value is not None)
-    if column.datatype == "INT64" and tensor.datatype in ("FP32", "FP64"):
+    present = (value for value in tensor.listed() if value is not None)
+    if column.datatype == "INT64" and tensor.datatype in ("FP16", "FP32", "FP64"):
         wrong = any(value % 1 for value in present)
     else:
         narrow = column.datatype == "BOOL" and tensor.datatype != "BOOL"
@@ -165,13 +168,13 @@ def _unknown(name: str, signature: Signature) -> ProtocolError:
 
 def unknown_column(name: str, known: list[str]) -> ProtocolError:
     """Name the column that the model does not take, and those that it does."""
-    return bad_request(f"the model has no column {name!r}; it has {listed(known)}")
+    return bad_request(f"the model has no column {shown(name)}; it has {listed(known)}")
 
 
 def _refuse_unknown(inputs: list[Any], signature: Signature) -> None:
-    """More inputs than columns: name the one too many before reading them all."""
+    """More inputs than columns: name the one too many, which is among the first of them."""
     seen: set[str] = set()
-    for item in inputs:
+    for item in inputs[: len(signature.inputs) + 1]:
         name = item.get("name") if isinstance(item, dict) else None
         if type(name) is str and name not in signature.positions:
             raise _unknown(name, signature)

@@ -179,8 +179,8 @@ class DatasetSpec(ApiModel):
         Distributed | None,
         Field(
             description="Several pods read, describe and check the delivery, and none has all of "
-            "its rows: for more of them than one machine has room for. The version is the same as "
-            "without."
+            "its rows: for more of them than one machine has room for; no more pods than objects. "
+            "The version is the same as without."
         ),
     ] = None
     suspend: Annotated[

@@ -22,6 +22,6 @@ class Distributed(ApiModel):
             ge=1,
             le=MAX_WORKERS,
             description="How many pods there are; the first also schedules. Each is as template "
-            "says. No more than there are objects to read.",
+            "says.",
         ),
     ]

@@ -106,6 +106,13 @@ class Explain(ApiModel):
             "given: three more fits, which take about as long as the first."
         ),
     ] = False
+    shap: Annotated[
+        bool,
+        Field(
+            description="What each feature adds to what the model says, row by row: exact SHAP "
+            "values, of trees, boosted trees and linear models. Others are refused."
+        ),
+    ] = False
 
 
 class Evaluation(ApiModel):

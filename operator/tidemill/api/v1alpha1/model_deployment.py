@@ -5,7 +5,9 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import ConfigDict, Field
 
 from tidemill.api.v1alpha1.meta import CommonStatus, Template
+from tidemill.api.v1alpha1.onnx import ServingRuntime
 from tidemill.api.v1alpha1.serving_features import ServingFeatures
+from tidemill.api.v1alpha1.signing import Verification
 from tidemill.api.v1alpha1.types import ApiModel, Digest, ObjectName, StatusModel, rule, rules
 
 
@@ -34,6 +36,13 @@ class ModelReference(ApiModel):
         ),
     ] = None
     digest: Annotated[Digest | None, Field(description="Digest of the package's manifest.")] = None
+    verification: Annotated[
+        Verification | None,
+        Field(
+            description="Whose signature the server demands before it reads a package; by default "
+            "the digest alone is proved."
+        ),
+    ] = None
 
 
 class Rollout(ApiModel):
@@ -54,6 +63,13 @@ class ModelDeploymentSpec(ApiModel):
     model: Annotated[ModelReference, Field(description="The model to serve.")]
     replicas: Annotated[int, Field(ge=0, le=1000, description="Number of server pods.")] = 1
     rollout: Annotated[Rollout | None, Field(description="How a new version takes over.")] = None
+    runtime: Annotated[
+        ServingRuntime,
+        Field(
+            description="What answers. Auto: ONNX Runtime where the package has the model in ONNX, "
+            "else the library that trained it. Native: that library in any case."
+        ),
+    ] = "Auto"
     features: Annotated[
         ServingFeatures | None,
         Field(
@@ -64,6 +80,20 @@ class ModelDeploymentSpec(ApiModel):
     template: Annotated[
         Template | None, Field(description="What a server pod asks of the cluster.")
     ] = None
+    page: Annotated[
+        Literal["Enabled", "Disabled"],
+        Field(
+            description="The page at the address itself, on which people look at the model and try "
+            "it; a change of it comes up as a new version does."
+        ),
+    ] = "Enabled"
+    grpc: Annotated[
+        Literal["Enabled", "Disabled"],
+        Field(
+            description="The same protocol over gRPC, without TLS, on port 9000 of the address; a "
+            "change of it comes up as a new version does."
+        ),
+    ] = "Disabled"
     suspend: Annotated[
         bool, Field(description="Leave what runs as it is and change nothing while true.")
     ] = False

@@ -67,8 +67,8 @@ class Variable(ApiModel):
     ]
 
 
-class Container(ApiModel):
-    """A program of the user's, in an image, that makes files of files."""
+class Program(ApiModel):
+    """A program of the user's, in an image."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -120,6 +120,11 @@ class Container(ApiModel):
             },
         ),
     ] = None
+
+
+class Container(Program):
+    """A program of the user's that makes files of files."""
+
     format: Annotated[
         Literal["Parquet", "CSV", "JSONLines"],
         Field(

@@ -6,14 +6,7 @@ from this file. Values are part of the API: they are added, never renamed.
 
 from enum import StrEnum
 
-
-class Actor(StrEnum):
-    """Who has to act so that the condition changes."""
-
-    NOBODY = "Nobody"
-    USER = "User"
-    ADMINISTRATOR = "Administrator"
-    OPERATOR = "Tidemill"
+from tidemill.api.v1alpha1.actor import Actor
 
 
 class Reason(StrEnum):
@@ -66,6 +59,11 @@ class Reason(StrEnum):
         "WaitingForRun",
         Actor.USER,
         "The TrainingRun named does not exist or has not ended; the rollout starts when it has.",
+    )
+    QUEUED = (
+        "Queued",
+        Actor.ADMINISTRATOR,
+        "The Job waits for quota in the queue of `spec.queueName`; the message is Kueue's.",
     )
     UNSCHEDULABLE = (
         "Unschedulable",
@@ -290,7 +288,7 @@ class Reason(StrEnum):
     WORKERS_LOST = (
         "WorkersLost",
         Actor.NOBODY,
-        "Several pods were taken away over one part of the data; it is tried again.",
+        "Pods were taken away over one part of the data, or in each try of a fit: tried again.",
     )
     NODE_LOST = (
         "NodeLost",
@@ -333,6 +331,11 @@ class Reason(StrEnum):
         Actor.USER,
         "The package or its manifest cannot be read.",
     )
+    SIGNATURE_INVALID = (
+        "SignatureInvalid",
+        Actor.USER,
+        "The package is not signed by one of the keys in `spec.model.verification`.",
+    )
     MODEL_UNLOADABLE = (
         "ModelUnloadable",
         Actor.USER,
@@ -354,6 +357,16 @@ class Reason(StrEnum):
         "NameConflict",
         Actor.USER,
         "A child object's name is taken by an object of somebody else: rename or remove it.",
+    )
+    POLICY_VIOLATED = (
+        "PolicyViolated",
+        Actor.USER,
+        "The administrator's policy does not allow what the spec asks for; the message names both.",
+    )
+    POLICY_INVALID = (
+        "PolicyInvalid",
+        Actor.ADMINISTRATOR,
+        "The policy has a fault or cannot be read: nothing starts until it is mended.",
     )
     FORBIDDEN = (
         "Forbidden",

@@ -53,7 +53,8 @@ class Sidecar(ApiModel):
     model_config = ConfigDict(
         json_schema_extra=rules(
             rule(
-                "!(self.name in ['runner', 'collect', 'prepare', 'conclude'])",
+                "!(self.name in ['runner', 'collect', 'prepare', 'conclude', 'script', 'train', "
+                "'follow'])",
                 "a sidecar is not named as one of Tidemill's containers: take another name",
             ),
             rule(

@@ -117,7 +117,16 @@ class Search(ApiModel):
         json_schema_extra=rules(
             rule(
                 "(self.method == 'Grid') != has(self.trials)",
-                "trials says how many Random and TPE draw, which need it; Grid tries all there are",
+                "trials says how many Random, TPE and Halving draw, which need it; Grid tries all "
+                "there are",
+            ),
+            rule(
+                "self.method == 'Halving' || (!has(self.factor) && !has(self.minRows))",
+                "factor and minRows say how method Halving goes on: use it, or leave them out",
+            ),
+            rule(
+                "self.method != 'Halving' || !has(self.earlyStopping)",
+                "Halving stops by itself what is not among the better: leave earlyStopping out",
             ),
             rule(
                 "self.method != 'Grid' || self.space.all(name, !has(self.space[name].low))",
@@ -132,15 +141,37 @@ class Search(ApiModel):
     )
 
     method: Annotated[
-        Literal["Grid", "Random", "TPE"],
+        Literal["Grid", "Random", "TPE", "Halving"],
         Field(
             description="Grid: every combination of values. Random: drawn with the seed. TPE: "
-            "drawn where those before were good (tree-structured Parzen estimator)."
+            "drawn where those before were good (tree-structured Parzen estimator). Halving: "
+            "drawn with the seed, tried on few rows, the better of them on more, and so on."
         ),
     ]
     trials: Annotated[
         int | None,
-        Field(ge=1, le=MAX_TRIALS, description="How many Random and TPE draw."),
+        Field(
+            ge=1,
+            le=MAX_TRIALS,
+            description="How many Random, TPE and Halving draw; the latter for its first round.",
+        ),
+    ] = None
+    factor: Annotated[
+        int | None,
+        Field(
+            ge=2,
+            le=10,
+            description="Halving: one of so many goes on to the next round, which has so many "
+            "times the rows; default: 3.",
+        ),
+    ] = None
+    min_rows: Annotated[
+        int | None,
+        Field(
+            ge=10,
+            description="Halving: the rows of the first round, those judged included. Default: so "
+            "many that the last round has all.",
+        ),
     ] = None
     metric: Annotated[
         Metric | None,
@@ -163,8 +194,8 @@ class Search(ApiModel):
         Field(
             ge=1,
             le=64,
-            description="How many trials run at a time, each on one CPU; never more than the pod "
-            "has CPUs.",
+            description="How many trials run at a time in all pods, each on one CPU; never more in "
+            "a pod than it has CPUs.",
         ),
     ] = 1
     early_stopping: Annotated[

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from tidemill.api.v1alpha1.bucket_fields import Credentials, PathStyle, Region
 from tidemill.api.v1alpha1.files import CSV_ONLY, Csv, Include, Partitions
 from tidemill.api.v1alpha1.meta import LocalObjectReference
 from tidemill.api.v1alpha1.tls import Tls
@@ -109,9 +110,7 @@ class S3Source(ApiModel):
             "Default: the store that Tidemill itself uses.",
         ),
     ] = None
-    region: Annotated[
-        str | None, Field(max_length=64, description="Region; default: that of Tidemill's store.")
-    ] = None
+    region: Region = None
     bucket: Annotated[
         str,
         Field(
@@ -138,20 +137,8 @@ class S3Source(ApiModel):
     csv: Csv = None
     include: Include = None
     partitions: Partitions = None
-    path_style: Annotated[
-        bool | None,
-        Field(
-            description="Address the bucket in the path (MinIO), not in the host name (AWS). "
-            "Default: as Tidemill's store."
-        ),
-    ] = None
-    credentials_ref: Annotated[
-        LocalObjectReference | None,
-        Field(
-            description="Secret with the keys AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, if "
-            "wanted, AWS_SESSION_TOKEN. Without it the bucket is read anonymously."
-        ),
-    ] = None
+    path_style: PathStyle = None
+    credentials_ref: Credentials = None
 
 
 class SqlSource(ApiModel):

@@ -1,30 +1,29 @@
 """TrainingRun: one fit of one estimator on one version of a data set; one run, one record."""
 
-from datetime import datetime
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
 from tidemill.api.v1alpha1.dataset_reference import DatasetReference
+from tidemill.api.v1alpha1.distributed import Distributed
+from tidemill.api.v1alpha1.estimator import LIBRARIES_OF_TREES, Estimator
 from tidemill.api.v1alpha1.evaluation import NEEDS_CLASSES, Evaluation
-from tidemill.api.v1alpha1.join import MAX_TABLES, Join, JoinedVersion
-from tidemill.api.v1alpha1.judgement import Judgement
-from tidemill.api.v1alpha1.meta import CommonStatus
-from tidemill.api.v1alpha1.retry import Attempt, Retry
-from tidemill.api.v1alpha1.run_cache import Cache, CachedFrom
+from tidemill.api.v1alpha1.join import Join
+from tidemill.api.v1alpha1.onnx import Onnx
+from tidemill.api.v1alpha1.retry import Retry
+from tidemill.api.v1alpha1.run_cache import Cache
+from tidemill.api.v1alpha1.run_status import TrainingRunStatus
 from tidemill.api.v1alpha1.run_template import RunTemplate
-from tidemill.api.v1alpha1.search import Search, SearchSummary
+from tidemill.api.v1alpha1.search import Search
+from tidemill.api.v1alpha1.signing import Signing
 from tidemill.api.v1alpha1.types import (
     ApiModel,
-    Digest,
     Duration,
     Fraction,
-    StatusModel,
     rule,
     rules,
 )
-
-MAX_LOG_LINES = 20
+from tidemill.api.v1alpha1.user_code import NEED_STEPS
 
 Task = Literal["Classification", "Regression"]
 
@@ -81,74 +80,25 @@ class Split(ApiModel):
     ] = None
 
 
-class Step(ApiModel):
-    """One step of a scikit-learn Pipeline."""
-
-    name: Annotated[
-        str,
-        Field(
-            pattern=r"^[A-Za-z][A-Za-z0-9-]*(_[A-Za-z0-9-]+)*$",
-            max_length=63,
-            description="Name of the step.",
-        ),
-    ]
-    class_: Annotated[
-        str,
-        Field(
-            alias="class",
-            pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+$",
-            max_length=253,
-            description="Dotted path of a class of scikit-learn; the last step's may be of xgboost "
-            "or lightgbm.",
-        ),
-    ]
-    params: Annotated[
-        dict[str, Any] | None,
-        Field(
-            description="Its parameters, as its constructor takes them; an estimator among them is "
-            "{class, params}, a pipeline {steps}, each with a name where a list is wanted.",
-            json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
-        ),
-    ] = None
-
-
-class SklearnEstimator(ApiModel):
-    """A scikit-learn Pipeline."""
-
-    steps: Annotated[
-        list[Step],
-        Field(
-            min_length=1,
-            max_length=32,
-            description="Transformers in their order, then the estimator.",
-            json_schema_extra={
-                "x-kubernetes-list-type": "map",
-                "x-kubernetes-list-map-keys": ["name"],
-            },
-        ),
-    ]
-
-
-LIBRARIES_OF_TREES = ("xgboost", "lightgbm")
-
-
-class Estimator(ApiModel):
-    """What is fitted; exactly one."""
-
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            rule("has(self.sklearn)", "exactly one estimator must be set: sklearn")
-        )
-    )
-
-    sklearn: Annotated[
-        SklearnEstimator | None, Field(description="A scikit-learn Pipeline from its steps.")
-    ] = None
-
-
 _IMMUTABLE = (
     *("dataset", "join", "task", "target", "features", "split", "seed", "estimator", "evaluation"),
-    *("template", "deadline", "retry", "cache", "weights", "search"),
+    *("template", "deadline", "retry", "cache", "weights", "search", "onnx"),
+    *("queueName", "distributed", "signing"),
+)
+
+
+_LAST = "self.estimator.sklearn.steps[self.estimator.sklearn.steps.size() - 1]"
+_OF_TREES = " || ".join(f"{_LAST}.class.startsWith('{one}.')" for one in LIBRARIES_OF_TREES)
+_BOOSTED = f"has(self.estimator.sklearn) && ({_OF_TREES})"
+_IMPORTED = "!has(self.estimator.__import__)"
+FITS_NOTHING = (
+    rule(f"{_IMPORTED} || !has(self.search)", "an imported model is not fitted: remove search"),
+    rule(f"{_IMPORTED} || !has(self.weights)", "an imported model is not fitted: remove weights"),
+    rule(
+        f"{_IMPORTED} || !has(self.evaluation) || !has(self.evaluation.explain)"
+        " || !has(self.evaluation.explain.learningCurve) || !self.evaluation.explain.learningCurve",
+        "an imported model is not fitted: remove evaluation.explain.learningCurve",
+    ),
 )
 
 
@@ -161,10 +111,26 @@ def _immutable(field: str) -> dict[str, str]:
 
 
 class TrainingRunSpec(ApiModel):
-    """What is trained on what; immutable but for `suspend`."""
+    """What is trained on what; immutable but for `suspend` and `ttlAfterFinished`."""
 
     model_config = ConfigDict(
-        json_schema_extra=rules(NEEDS_CLASSES, *(_immutable(f) for f in _IMMUTABLE))
+        json_schema_extra=rules(
+            NEEDS_CLASSES,
+            *NEED_STEPS,
+            *FITS_NOTHING,
+            rule(
+                f"!has(self.distributed) || has(self.search) || {_BOOSTED}",
+                "distributed spreads a search over pods, or the fit of an estimator of xgboost or "
+                "lightgbm: set search, take one of these as the last step, or leave it out",
+            ),
+            rule(
+                "!has(self.distributed) || !has(self.search) || "
+                "self.search.parallelism >= self.distributed.workers",
+                "search.parallelism is how many trials run at a time in all pods: at least one for "
+                "each of distributed.workers",
+            ),
+            *(_immutable(f) for f in _IMMUTABLE),
+        )
     )
 
     dataset: Annotated[DatasetReference, Field(description="The data trained on.")]
@@ -194,8 +160,26 @@ class TrainingRunSpec(ApiModel):
         Search | None,
         Field(description="Parameters to choose by cross-validation on the rows trained on."),
     ] = None
+    distributed: Annotated[
+        Distributed | None,
+        Field(
+            description="Spread the trials of the search over several pods, or without one the "
+            "fit of an estimator of xgboost or lightgbm. Each pod reads the data. What comes of a "
+            "search is that of one pod; a fit depends on how many there are."
+        ),
+    ] = None
     evaluation: Annotated[
         Evaluation | None, Field(description="What is measured on the rows held out.")
+    ] = None
+    onnx: Annotated[
+        Onnx,
+        Field(
+            description="Auto: the model is kept in ONNX as well where that answers alike on the "
+            "rows held out, and is served from it. Never: it is not tried."
+        ),
+    ] = "Auto"
+    signing: Annotated[
+        Signing | None, Field(description="By whose key the package is signed; default: none.")
     ] = None
     template: Annotated[
         RunTemplate | None,
@@ -219,137 +203,25 @@ class TrainingRunSpec(ApiModel):
             "image), its result is taken and no Job is made. Refresh: train in any case."
         ),
     ] = "Use"
+    queue_name: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+            max_length=63,
+            description="LocalQueue of Kueue: the Job is created suspended and starts when Kueue "
+            "admits it. Preempted, it waits again; `deadline` counts from each start.",
+        ),
+    ] = None
+    ttl_after_finished: Annotated[
+        Duration | None,
+        Field(
+            description="How long the run is kept after its end, where another object made and "
+            "owns it. One of your own is a record: with this it does not start."
+        ),
+    ] = None
     suspend: Annotated[
         bool, Field(description="Start no Job while true; a running one is stopped.")
     ] = False
-
-
-class AppliedRun(StatusModel):
-    """What was resolved when the run started."""
-
-    dataset_version: Annotated[Digest, Field(description="The version trained on.")]
-    tables: Annotated[
-        list[JoinedVersion] | None,
-        Field(
-            max_length=MAX_TABLES,
-            description="The versions joined, in the order of spec.join.tables.",
-            json_schema_extra={"x-kubernetes-list-type": "atomic"},
-        ),
-    ] = None
-    image: Annotated[str, Field(max_length=1024, description="The runner image, by digest.")]
-    spec_hash: Annotated[
-        str, Field(max_length=64, description="Hash of the spec that the Job was made from.")
-    ]
-    memory: Annotated[
-        str | None,
-        Field(max_length=32, description="Its memory, where retry.growMemory gave it more."),
-    ] = None
-
-
-class RunProgress(StatusModel):
-    """How far the run is."""
-
-    percent: Annotated[int, Field(ge=0, le=100, description="Share of the work done.")]
-    message: Annotated[str, Field(max_length=256, description="What is being done.")]
-    eta: Annotated[
-        str | None, Field(max_length=32, description="About how long it still takes.")
-    ] = None
-    step: Annotated[
-        str | None, Field(max_length=64, description="Which part of the work it is at.")
-    ] = None
-    metric: Annotated[
-        str | None,
-        Field(max_length=64, description="What it measured last, such as accuracy=0.91."),
-    ] = None
-
-
-class MetricValue(StatusModel):
-    """A metric on the rows held out, with its 95 % confidence interval."""
-
-    name: Annotated[str, Field(max_length=64, description="Name, as scikit-learn has it.")]
-    value: Annotated[str, Field(max_length=32, description="Estimate, as a decimal.")]
-    low: Annotated[str | None, Field(max_length=32, description="Lower end of the interval.")] = (
-        None
-    )
-    high: Annotated[str | None, Field(max_length=32, description="Upper end of the interval.")] = (
-        None
-    )
-    rows: Annotated[int, Field(description="Rows it was measured on.")]
-
-
-class Artifact(StatusModel):
-    """The model package in the store."""
-
-    uri: Annotated[str, Field(max_length=2048, description="Address of the package.")]
-    digest: Annotated[Digest, Field(description="Digest of its manifest.")]
-    bytes: Annotated[int | None, Field(description="Its size in bytes.")] = None
-    trees: Annotated[
-        Literal["xgboost", "lightgbm"] | None,
-        Field(description="The library whose trees are in it; the server's image must have it."),
-    ] = None
-
-
-class Failure(StatusModel):
-    """Why the run failed."""
-
-    reason: Annotated[str, Field(max_length=64, description="One of the documented reasons.")]
-    message: Annotated[str, Field(max_length=4096, description="In words, with the way out.")]
-    exit_code: Annotated[int | None, Field(description="Exit code of the container.")] = None
-    log: Annotated[
-        list[Annotated[str, Field(max_length=512, description="One line.")]] | None,
-        Field(
-            max_length=MAX_LOG_LINES,
-            description="The last lines of the log.",
-            json_schema_extra={"x-kubernetes-list-type": "atomic"},
-        ),
-    ] = None
-
-
-class TrainingRunStatus(CommonStatus):
-    """What became of the run."""
-
-    applied: Annotated[AppliedRun | None, Field(description="What was resolved at the start.")] = (
-        None
-    )
-    job: Annotated[str | None, Field(max_length=253, description="Name of its Job.")] = None
-    cache_key: Annotated[
-        str | None,
-        Field(max_length=64, description="Digest of all inputs: runs with the same are the same."),
-    ] = None
-    cached_from: Annotated[
-        CachedFrom | None, Field(description="Whose result was taken; there is no Job then.")
-    ] = None
-    progress: Annotated[RunProgress | None, Field(description="How far it is.")] = None
-    attempt: Annotated[
-        Attempt | None, Field(description="Which attempt it is at, and why; absent at the first.")
-    ] = None
-    metrics: Annotated[
-        list[MetricValue] | None,
-        Field(
-            max_length=32,
-            description="What was measured on the rows held out.",
-            json_schema_extra={
-                "x-kubernetes-list-type": "map",
-                "x-kubernetes-list-map-keys": ["name"],
-            },
-        ),
-    ] = None
-    score: Annotated[
-        str | None,
-        Field(max_length=64, description="The first metric in short, such as accuracy=0.735."),
-    ] = None
-    judgement: Annotated[
-        Judgement | None,
-        Field(description="How good that is: beside simple models, between groups, in doubt."),
-    ] = None
-    search: Annotated[SearchSummary | None, Field(description="What came of the search.")] = None
-    artifact: Annotated[Artifact | None, Field(description="The model package.")] = None
-    report: Annotated[
-        str | None, Field(max_length=2048, description="Address of the HTML report.")
-    ] = None
-    failure: Annotated[Failure | None, Field(description="Why it failed.")] = None
-    started_at: Annotated[datetime | None, Field(description="When the Job was created.")] = None
-    completed_at: Annotated[datetime | None, Field(description="When the run ended.")] = None
 
 
 def _condition(field: str) -> str:

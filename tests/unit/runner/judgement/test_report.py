@@ -91,7 +91,7 @@ def test_the_result_has_all_numbers_and_stays_small(workshop: Workshop) -> None:
     found = result["judgement"]
     assert set(found) == {
         *("baselines", "groups", "slices", "fairness", "calibration", "curves", "residuals"),
-        *("confusion", "explained", "learning", "warnings"),
+        *("confusion", "explained", "contributed", "learning", "warnings"),
     }
     assert len(json.dumps(result, allow_nan=False)) < 60_000
     assert sum(bin_["n"] for bin_ in found["calibration"]["bins"]) == 600

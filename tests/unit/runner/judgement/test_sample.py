@@ -32,3 +32,6 @@ def test_the_sample_is_judged_as_documented(workshop: Workshop) -> None:
         "0.74 against 0.74); demographic_parity_difference of sex is 0.464, more than 0.1"
     )
     assert "by customer, not rows" in report(workshop)
+    told = found["contributed"]
+    assert (told["unit"], told["note"], told["rows"]) == ("score", "", 192)
+    assert told["features"][0]["feature"] == found["explained"]["importance"][0]["feature"]

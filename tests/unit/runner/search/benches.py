@@ -7,9 +7,8 @@ import numpy as np
 from tests.unit.runner.memory import MemoryStorage
 from tests.unit.runner.workshop import classification, estimator
 
-from tidemill_runner import inputs
+from tidemill_runner import train_input
 from tidemill_runner.columns import Roles
-from tidemill_runner.inputs import TrainInput
 from tidemill_runner.matrix import Data
 from tidemill_runner.progress import Progress, Subject
 from tidemill_runner.schema import Column, ColumnType
@@ -18,6 +17,7 @@ from tidemill_runner.search.search import Found, Search, bench_of
 from tidemill_runner.search.sought import Sought
 from tidemill_runner.split import divide
 from tidemill_runner.storage import Storage
+from tidemill_runner.train_input import TrainInput
 
 TREE = "sklearn.tree.DecisionTreeClassifier"
 RANDOM: dict[str, Any] = {
@@ -43,7 +43,7 @@ TPE: dict[str, Any] = {**RANDOM, "method": "TPE", "trials": 14}
 
 def document(search: dict[str, Any], **changes: Any) -> TrainInput:
     spec = classification(**{"estimator": estimator((TREE, {})), "search": search, **changes})
-    return inputs.train(
+    return train_input.train(
         {
             "namespace": "ns",
             "name": "power",

@@ -9,8 +9,8 @@ import pytest
 from tests.unit.runner.search.benches import GRID, document
 
 from tidemill_runner.failures import Failure
-from tidemill_runner.inputs import Split
 from tidemill_runner.search.folds import cut
+from tidemill_runner.train_input import Split
 
 TARGET = np.tile([0, 0, 1], 20)
 

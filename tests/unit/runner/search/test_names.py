@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from tests.unit.runner.workshop import classification, estimator
 
-from tidemill_runner import inputs
+from tidemill_runner import train_input
 from tidemill_runner.failures import Failure
-from tidemill_runner.inputs import Training
 from tidemill_runner.search.space import applied, begun
+from tidemill_runner.train_input import Training
 
 FOREST = "sklearn.ensemble.RandomForestClassifier"
 BAGGING = "sklearn.ensemble.BaggingClassifier"
@@ -40,7 +40,7 @@ def training(steps: dict[str, Any] = STEPS, **search: Any) -> Training:
         "spec": spec,
         "models": "models/",
     }
-    return inputs.train(document).training
+    return train_input.train(document).training
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ REFUSED: dict[str, tuple[list[Any], str]] = {
     ),
     "a date that is none": (
         inputs(OWN, {"region": [1, 2], "day": ["2026-11-27", "27.11.2026"]}),
-        "the key column 'day' holds Dates as ISO 8601 writes them, such as '2026-11-27'",
+        "row 2: the key column 'day' holds Dates as ISO 8601 writes them, such as '2026-11-27'",
     ),
     "a null where the model takes none": (
         inputs({"price": [1.5, 2.5], "site": ["a", None]}, WEATHER_KEY),

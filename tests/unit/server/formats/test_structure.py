@@ -25,9 +25,9 @@ from sklearn.svm import SVC, SVR, NuSVC, NuSVR, OneClassSVM
 from sklearn.utils import all_estimators
 from tests.unit.server.packages import numbers
 
+from tidemill.store.structure import BrokenModel, check_structure
 from tidemill_server.exits import Refused
 from tidemill_server.formats.sklearn_model import load
-from tidemill_server.formats.structure import BrokenModel, check_structure
 
 ROWS, TARGET = numbers(200)
 Array = np.ndarray

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tidemill_server.probe.memory import DEFAULT_BYTES, RESERVE_BYTES, budget_bytes
+from tidemill.store.loading import DEFAULT_BYTES, RESERVE_BYTES, budget_bytes
 
 MIB = 1 << 20
 
@@ -24,8 +24,35 @@ MIB = 1 << 20
             },
             100 * MIB,
         ),
+        (
+            {
+                "memory.max": str(512 * MIB),
+                "memory.current": str(500 * MIB),
+                "memory.stat": f"anon 1\ninactive_file {400 * MIB}\nactive_file 7\n",
+            },
+            348 * MIB,
+        ),
+        (
+            {
+                "memory/memory.limit_in_bytes": str(256 * MIB),
+                "memory/memory.usage_in_bytes": str(192 * MIB),
+                "memory/memory.stat": f"inactive_file 5\ntotal_inactive_file {100 * MIB}\n",
+            },
+            100 * MIB,
+        ),
+        (
+            {
+                "memory.max": str(512 * MIB),
+                "memory.current": str(100 * MIB),
+                "memory.stat": "inactive_file what\n",
+            },
+            348 * MIB,
+        ),
     ],
-    ids=["none", "v2-unlimited", "v2", "v2-full", "v1-unlimited", "v1"],
+    ids=[
+        *("none", "v2-unlimited", "v2", "v2-full", "v1-unlimited", "v1"),
+        *("v2-of-files", "v1-of-files", "v2-no-number"),
+    ],
 )
 def test_what_the_container_leaves(tmp_path: Path, files: dict[str, str], expected: int) -> None:
     for name, text in files.items():

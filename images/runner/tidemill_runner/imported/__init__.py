@@ -1,0 +1,1 @@
+"""Models that were fitted elsewhere: fetched, looked at from outside, loaded first by a child."""

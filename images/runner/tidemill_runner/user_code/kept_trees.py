@@ -1,0 +1,67 @@
+"""Trees of XGBoost or LightGBM that came as a file: answered by it, and packed as that file."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+
+from tidemill.store.trees import Boosted
+
+
+class KeptTrees(BaseEstimator):  # type: ignore[misc]
+    """The last step of a pipeline; `library` says whose trees they are."""
+
+    def __init__(self, path: Path, trees: Boosted) -> None:
+        self.path = path
+        self.trees = trees
+
+    @property
+    def library(self) -> str:
+        return self.trees.library
+
+    # As the libraries' own estimators name what is written to a file.
+    @property
+    def booster_(self) -> Any:  # noqa: ANN401
+        return self.trees.booster
+
+    def get_booster(self) -> Any:  # noqa: ANN401
+        return self.trees.booster
+
+    @property
+    def title(self) -> str:
+        """What it is, for people."""
+        return f"{self.library} {self._estimator_type}"
+
+    @property
+    def _estimator_type(self) -> str:
+        return "regressor" if self.trees.classes is None else "classifier"
+
+    def fit(self, *_: object) -> Any:  # noqa: ANN401 - never: scikit-learn asks whether it is there
+        raise TypeError(f"this {self.title} comes fitted")
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def __sklearn_tags__(self) -> Any:  # noqa: ANN401 - scikit-learn's own
+        tags = super().__sklearn_tags__()
+        tags.estimator_type = self._estimator_type
+        return tags
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        # Only classifiers have them, by which they are known.
+        trees = self.__dict__.get("trees")
+        if trees is not None and trees.classes is not None:
+            if name == "classes_":
+                return trees.classes
+            if name == "predict_proba":
+                return trees.predict_proba
+        raise AttributeError(name)
+
+    def predict(self, rows: Any) -> NDArray[Any]:  # noqa: ANN401
+        return self.trees.predict(rows)
+
+    def write(self, folder: Path, name: str) -> None:
+        """Put the file into a package."""
+        shutil.copyfile(self.path, folder / name)

@@ -1,0 +1,56 @@
+"""The front of gRPC: listens from the start, and ends with REST's. Imported only where it is on."""
+
+import asyncio
+import contextlib
+import socket
+
+from tidemill_server.answers import stamp_headers
+from tidemill_server.inference import Inference
+from tidemill_server.rpc.connection import Connection
+from tidemill_server.rpc.frames import Header
+from tidemill_server.rpc.service import Service
+from tidemill_server.rpc.terms import Terms
+
+
+class Front:
+    """All connections of gRPC."""
+
+    def __init__(self, service: Service, inference: Inference) -> None:
+        head: tuple[Header, ...] = (
+            (b":status", b"200"),
+            (b"content-type", b"application/grpc"),
+            (b"grpc-accept-encoding", b"identity,gzip,deflate"),
+            *stamp_headers(inference.stamp),
+        )
+        self.terms = Terms(service, inference.budget, inference.limits, head, set())
+        self._server: asyncio.Server | None = None
+
+    async def listen(self, listener: socket.socket, backlog: int) -> None:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: Connection(self.terms), sock=listener, backlog=backlog
+        )
+
+    def retire(self) -> None:
+        """Ask every client to connect anew: the Service leads it to another pod by now.
+
+        Who comes all the same is told with its first call.
+        """
+        self.terms.retiring = True
+        for connection in self.terms.connections:
+            connection.retire()
+
+    async def end(self, seconds: float) -> None:
+        """Listen no more, finish what is in flight, within these seconds."""
+        if self._server is None:
+            return
+        self._server.close()
+        connections = list(self.terms.connections)
+        for connection in connections:
+            connection.finish()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                for connection in connections:
+                    await connection.closed.wait()
+        for connection in connections:
+            connection.abort()

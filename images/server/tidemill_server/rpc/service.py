@@ -1,0 +1,215 @@
+"""What each method of gRPC answers. Predictions go the way of REST's: same bounds, same batches."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from tidemill_server.accounts import Accounts
+from tidemill_server.features.request import Asked
+from tidemill_server.ids import PredictionIds
+from tidemill_server.inference import LONG_BYTES, Inference
+from tidemill_server.lifecycle.state import Served, State
+from tidemill_server.metrics.registry import Outcome
+from tidemill_server.protocol import compression
+from tidemill_server.protocol.errors import ProtocolError, TooLate, fault, shown
+from tidemill_server.protocol.infer import Envelope, InferRequest
+from tidemill_server.protocol.metadata import model_metadata, server_metadata
+from tidemill_server.protocol.rows import read_rows
+from tidemill_server.rpc.calls import Call, Reply, bad, good
+from tidemill_server.rpc.frames import Header
+from tidemill_server.rpc.messages import CLASSES, HEALTH, INFERENCE, Message, parse
+from tidemill_server.rpc.tensors import read_infer, write_infer
+
+SERVICE = f"{INFERENCE}.GRPCInferenceService"
+HEALTH_SERVICE = f"{HEALTH}.Health"
+INFER = f"/{SERVICE}/ModelInfer".encode()
+SHOWN_BYTES = 100
+SERVING, NOT_SERVING = 1, 2
+
+log = logging.getLogger(__name__)
+
+
+class Service:
+    """The methods by their paths."""
+
+    def __init__(
+        self, state: State, inference: Inference, *, ids: PredictionIds, accounts: Accounts
+    ) -> None:
+        self._state = state
+        self._inference = inference
+        self._stamp = inference.stamp
+        self._ids = ids
+        self._accounts = accounts
+        told: dict[str, Callable[[Message], dict[str, Any]]] = {
+            "ServerLive": lambda _: {"live": True},
+            "ServerReady": lambda _: {"ready": state.ready},
+            "ServerMetadata": lambda _: {**server_metadata(), "extensions": []},
+            "ModelReady": self._model_ready,
+            "ModelMetadata": self._metadata,
+        }
+        self._methods: dict[bytes, tuple[str, Callable[[Message], dict[str, Any]]]] = {
+            f"/{SERVICE}/{name}".encode(): (name, tell) for name, tell in told.items()
+        }
+        self._methods[f"/{HEALTH_SERVICE}/Check".encode()] = ("HealthCheck", self._health)
+
+    @property
+    def paths(self) -> tuple[bytes, ...]:
+        """What is answered."""
+        return (INFER, *self._methods)
+
+    async def answer(self, call: Call) -> Reply:
+        """Answer a call whose message is there."""
+        if call.path == INFER:
+            return await self._account(call)
+        try:
+            return await self._tell(call)
+        except ProtocolError as error:
+            return bad(error)
+        except Exception:
+            log.exception("the call failed", extra={"path": _shown(call.path)})
+            return bad(fault())
+
+    def refused(self, call: Call, error: ProtocolError) -> Reply:
+        """Answer one that is not received to its end."""
+        if call.path == INFER:
+            self._accounts.ended(Outcome.of_status(error.status))
+        return bad(error)
+
+    def gone(self, call: Call) -> None:
+        if call.path == INFER:
+            self._accounts.ended(Outcome.GONE)
+
+    async def _tell(self, call: Call) -> Reply:
+        method = self._methods.get(call.path)
+        if method is None:
+            raise ProtocolError(501, f"no method {_shown(call.path)!r} here")
+        name, tell = method
+        asked = parse(f"{name}Request", await self._message(call))
+        return good(CLASSES[f"{name}Response"](**tell(asked)).SerializeToString())
+
+    async def _account(self, call: Call) -> Reply:
+        """Predict, and count how it ended, as REST does."""
+        started = time.perf_counter()
+        prediction = self._ids()
+        named: Header = (b"x-tidemill-prediction-id", prediction.encode())
+        status, outcome = 200, Outcome.OK
+        try:
+            reply = await self._bounded(call, prediction)
+            reply.trailers.append(named)
+        except ProtocolError as error:
+            status, outcome = error.status, Outcome.of_error(error)
+            reply = bad(error, named)
+        except Exception:  # a fault of ours must not reach the client as anything but a status
+            log.exception("the call failed", extra={"prediction": prediction})
+            status, outcome = 500, Outcome.ERROR
+            reply = bad(fault(), named)
+        self._accounts.answered(INFER.decode(), status, outcome, time.perf_counter() - started)
+        return reply
+
+    async def _bounded(self, call: Call, prediction: str) -> Reply:
+        if call.seconds is None:
+            return await self._infer(call, prediction)
+        try:
+            # What is still queued then is cancelled, and never computed.
+            async with asyncio.timeout_at(call.began + call.seconds):
+                return await self._infer(call, prediction)
+        except TimeoutError:
+            raise TooLate(call.seconds) from None
+
+    async def _infer(self, call: Call, prediction: str) -> Reply:
+        served = self._state.model()
+        with self._inference.gate:
+            envelope, asked = await self._read(call, served)
+            rows, told = await _rows(served, asked)
+            request = InferRequest(envelope.id, rows, envelope.outputs, told, envelope.as_bytes)
+            answer = await served.batcher.predict(rows, envelope.outputs)
+            written = write_infer(
+                request, answer, served.signature, stamp=self._stamp, prediction=prediction
+            )
+            return await _finished(call, written)
+
+    async def _read(self, call: Call, served: Served) -> tuple[Envelope, np.ndarray | Asked]:
+        """The request with its rows, or what is to be looked up; what they came from is let go."""
+        message = await self._message(call)
+        most, lookup = self._inference.limits.rows, served.lookup
+
+        def read() -> tuple[Envelope, np.ndarray | Asked]:
+            keys = len(lookup.reader.keys) if lookup is not None else 0
+            asked = read_infer(message, served.signature, most, keys)
+            self._check_model(asked.model, asked.version)
+            envelope = asked.envelope
+            inputs, envelope.inputs = envelope.inputs, None
+            if lookup is None:
+                return envelope, read_rows(inputs, served.signature, most)
+            return envelope, lookup.reader.read(inputs)
+
+        found = read() if len(message) <= LONG_BYTES else await asyncio.to_thread(read)
+        call.share.free()
+        return found
+
+    async def _message(self, call: Call) -> bytes:
+        message = call.message()
+        if not call.encoding:
+            return message
+        most = self._inference.limits.body_bytes
+        # In a thread: a small message may be large when it is read.
+        return await asyncio.to_thread(
+            compression.decompress, message, call.encoding, most, call.share.take
+        )
+
+    def _model_ready(self, asked: Message) -> dict[str, Any]:
+        self._check_model(asked.name, asked.version)
+        return {"ready": self._state.ready}
+
+    def _metadata(self, asked: Message) -> dict[str, Any]:
+        self._check_model(asked.name, asked.version)
+        served = self._state.model()
+        found = model_metadata(self._stamp, served.signature, (), served.platform)
+        if served.lookup is not None:
+            tables = served.lookup.reader.tables
+            found["properties"] = {"features": ",".join(table.dataset for table in tables)}
+        return found
+
+    def _health(self, asked: Message) -> dict[str, Any]:
+        if asked.service not in ("", SERVICE):
+            raise ProtocolError(404, f"no service {shown(asked.service)} here; there is {SERVICE}")
+        return {"status": SERVING if self._state.ready else NOT_SERVING}
+
+    def _check_model(self, name: str, version: str) -> None:
+        stamp = self._stamp
+        if name != stamp.name:
+            raise ProtocolError(404, f"no model {shown(name)} here; there is {stamp.name!r}")
+        if version not in ("", stamp.version):
+            raise ProtocolError(
+                404, f"no version {shown(version)} here; there is {stamp.version!r}"
+            )
+
+
+async def _rows(
+    served: Served, asked: np.ndarray | Asked
+) -> tuple[np.ndarray, Mapping[str, Any] | None]:
+    """The rows, and what is told of those that were looked up."""
+    if served.lookup is not None:
+        return await served.lookup.rows(asked)
+    if not isinstance(asked, np.ndarray):
+        raise TypeError("nobody looks features up here")
+    return asked, None
+
+
+async def _finished(call: Call, message: bytes) -> Reply:
+    """Compressed as the question was, where it is worth it."""
+    encoding = compression.known(call.encoding)
+    if not encoding or len(message) < compression.LEAST_BYTES:
+        return good(message)
+    packed = await asyncio.to_thread(compression.compress, message, encoding)
+    reply = good(packed)
+    reply.encoding = encoding
+    return reply
+
+
+def _shown(path: bytes) -> str:
+    return path[:SHOWN_BYTES].decode("ascii", "replace")

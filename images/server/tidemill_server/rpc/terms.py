@@ -1,0 +1,41 @@
+"""What all connections of a server have in common: who answers, and within which bounds."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from tidemill_server.limits.budget import Budget
+from tidemill_server.protocol.errors import ProtocolError
+from tidemill_server.rpc.calls import Call, Reply
+from tidemill_server.rpc.frames import Header
+from tidemill_server.settings import Limits
+
+if TYPE_CHECKING:
+    from tidemill_server.rpc.connection import Connection
+
+
+class Answerer(Protocol):
+    """What answers calls, and hears of those that need no answer any more."""
+
+    async def answer(self, call: Call) -> Reply:
+        """Never raises, unless it is cancelled."""
+
+    def refused(self, call: Call, error: ProtocolError) -> Reply:
+        """Say why the call is not even read to its end."""
+
+    def gone(self, call: Call) -> None:
+        """The client has left before there was an answer."""
+
+
+@dataclass(slots=True)
+class Terms:
+    """`head` begins every answer; `connections` are those that are open.
+
+    `retiring`: every client is to connect anew, also one that has come since.
+    """
+
+    answerer: Answerer
+    budget: Budget
+    limits: Limits
+    head: tuple[Header, ...]
+    connections: "set[Connection]"
+    retiring: bool = False

@@ -1,0 +1,1 @@
+"""What an administrator lets objects ask for, and the judgement before anything is started."""

@@ -1,0 +1,87 @@
+"""Other model servers, started with the same model: MLServer, and KServe's around a few lines.
+
+They are installed into environments beside this tree's, once.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.children import with_parent
+
+ENVIRONMENTS = Path("build/peer-servers")
+ELSEWHERE = Path(__file__).with_name("elsewhere")
+SKLEARN = "scikit-learn==1.9.1"
+REQUIREMENTS = {
+    "MLServer": ("mlserver==1.7.1", "mlserver-sklearn==1.7.1", SKLEARN),
+    "KServe": ("kserve==0.21.0", "joblib", SKLEARN),
+}
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One of them, and the folder with its models."""
+
+    name: str
+    python: Path
+    models: Path
+
+    def command(self, model: str, port: int) -> list[str]:
+        """What starts it with one model."""
+        folder = self.models / model
+        if self.name == "KServe":
+            program = str(ELSEWHERE / "kserve_server.py")
+            return [str(self.python), program, model, str(folder / "model.joblib"), str(port)]
+        ports = {"http_port": port, "grpc_port": port + 1, "metrics_port": port + 2}
+        # With workers of its own it does not start on a fresh install of this version.
+        settings = {**ports, "host": "127.0.0.1", "parallel_workers": 0, "debug": False}
+        (folder / "settings.json").write_text(json.dumps(settings))
+        told = {
+            "name": model,
+            "implementation": "mlserver_sklearn.SKLearnModel",
+            "parameters": {"uri": "./model.joblib"},
+        }
+        (folder / "model-settings.json").write_text(json.dumps(told))
+        return [str(self.python.with_name("mlserver")), "start", str(folder)]
+
+    @contextmanager
+    def running(self, model: str, port: int) -> Iterator[int]:
+        """Start it; gives the process, which may not answer yet."""
+        log = self.models / model / f"{self.name}.log"
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": ""}
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                with_parent(*self.command(model, port)), env=environment, stdout=out, stderr=out
+            )
+        try:
+            yield process.pid
+        finally:
+            process.kill()
+            process.wait()
+
+
+def installed(name: str, write_rows: Callable[[Path], None]) -> Peer | None:
+    """Make its environment and its models; None where it cannot be had."""
+    place = (ENVIRONMENTS / name).absolute()
+    python, done = place / "bin" / "python", place / "installed"
+    wanted = "\n".join(REQUIREMENTS[name])
+    models = place / "models"
+    models.mkdir(parents=True, exist_ok=True)
+    write_rows(models / "rows.npz")
+    commands = [[str(python), str(ELSEWHERE / "peer_models.py"), str(models)]]
+    if not done.exists() or done.read_text() != wanted:
+        commands = [
+            [sys.executable, "-m", "venv", str(place)],
+            [str(python), "-m", "pip", "install", "--quiet", *REQUIREMENTS[name]],
+            *commands,
+        ]
+    for command in commands:
+        if subprocess.run(command, check=False).returncode:
+            return None
+    done.write_text(wanted)
+    return Peer(name, python, models)

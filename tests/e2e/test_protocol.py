@@ -1,0 +1,101 @@
+"""A deployed model by its protocol: the checks of the standard, rows with names, page, gRPC."""
+
+import json
+from http.client import HTTPConnection
+from typing import Any
+
+import grpc
+import pytest
+from tests.e2e import specs
+from tests.e2e.raw_store import RawStore
+from tests.e2e.test_path import rows
+from tests.e2e.world import World, settled
+from tests.oip.__main__ import rpc_target_of, target_of
+from tests.oip.every import CHECKS
+from tests.oip.rpc_checks import RPC_CHECKS
+
+
+@pytest.fixture
+def served(world: World, raw: RawStore) -> World:
+    """A namespace in which a model of two numbers is served as `web`."""
+    raw.put(f"{world.namespace}/rows.csv", rows(200))
+    world.apply("Dataset", "data", specs.dataset(f"{world.namespace}/"))
+    world.apply("TrainingRun", "one", specs.training_run("data"))
+    world.apply("ModelDeployment", "web", specs.model_deployment("one"))
+    world.wait_ready("ModelDeployment", "web")
+    return world
+
+
+def address(world: World) -> str:
+    service = world.kubectl.get("service", "web", "-n", world.namespace)
+    found: str = service["spec"]["clusterIP"]
+    return found
+
+
+def ask(world: World, method: str, path: str, body: Any = None) -> tuple[int, bytes]:
+    """Through the Service, as a program in the cluster does."""
+    connection = HTTPConnection(address(world), 80, timeout=30)
+    try:
+        connection.request(method, path, None if body is None else json.dumps(body))
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+def test_every_check_of_the_protocol_holds_through_the_service(served: World) -> None:
+    target = target_of(f"http://{address(served)}:80", "web", None, None)
+    failed = {}
+    for check in CHECKS:
+        try:
+            check.run(target)
+        except AssertionError as error:
+            failed[check.label] = str(error)
+    assert failed == {}
+
+
+def test_rows_by_name_and_what_the_package_tells(served: World) -> None:
+    status, text = ask(served, "GET", "/v1/model")
+    model = json.loads(text)
+    assert status == 200
+    assert model["metrics"], "the card of the package"
+    status, text = ask(served, "POST", "/v1/predict", model["examples"])
+    assert status == 200, text
+    answer = json.loads(text)
+    assert len(answer["predictions"]) == len(model["examples"])
+    assert set(answer["predictions"][0]["probabilities"]) == set(model["labels"])
+    assert answer["model_digest"] == model["digest"]
+    document = json.loads(ask(served, "GET", "/openapi.json")[1])
+    row = document["components"]["schemas"]["Row"]["properties"]
+    assert list(row) == [column["name"] for column in model["columns"]]
+
+
+def test_the_page_goes_and_grpc_comes_with_a_new_version(served: World) -> None:
+    assert b"page.js" in ask(served, "GET", "/")[1]
+    changed = specs.model_deployment("one", page="Disabled", grpc="Enabled")
+    served.apply("ModelDeployment", "web", changed)
+    served.wait(
+        "ModelDeployment",
+        "web",
+        lambda body: settled(body) and ask(served, "GET", "/")[0] == 404,
+    )
+    assert ask(served, "GET", "/v1/stats")[0] == 200
+    over = rpc_target_of(
+        f"{address(served)}:9000", target_of(f"http://{address(served)}:80", "web", None, None)
+    )
+    failed = {}
+    with over.channel:
+        grpc.channel_ready_future(over.channel).result(timeout=30)
+        for check in RPC_CHECKS:
+            try:
+                check.run(over)
+            except AssertionError as error:
+                failed[check.label] = str(error)
+    assert failed == {}
+    served.apply("ModelDeployment", "web", specs.model_deployment("one", page="Disabled"))
+    served.wait("ModelDeployment", "web", lambda _: ports(served) == ["http"])
+
+
+def ports(world: World) -> list[str]:
+    service = world.kubectl.get("service", "web", "-n", world.namespace)
+    return [port["name"] for port in service["spec"]["ports"]]

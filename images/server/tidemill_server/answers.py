@@ -12,14 +12,16 @@ from tidemill_server.protocol.infer import Stamp
 JSON = b"application/json"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for each request
 class Answer:
-    """What the client gets."""
+    """What the client gets. `close`: the connection is of no use afterwards."""
 
     status: int
     body: bytes
     content_type: bytes = JSON
     headers: tuple[Header, ...] = ()
+    prediction: bytes = b""
+    close: bool = False
 
 
 def json_answer(document: Mapping[str, Any], status: int = 200) -> Answer:
@@ -28,12 +30,11 @@ def json_answer(document: Mapping[str, Any], status: int = 200) -> Answer:
 
 def error_answer(error: ProtocolError) -> Answer:
     """The protocol's error object; the client learns when to come again."""
-    headers: list[Header] = list(error.headers)
+    headers = error.headers
     if error.retry_after is not None:
-        headers.append((b"retry-after", str(error.retry_after).encode()))
-    if error.close:
-        headers.append((b"connection", b"close"))
-    return Answer(error.status, orjson.dumps({"error": error.message}), headers=tuple(headers))
+        headers = (*headers, (b"retry-after", str(error.retry_after).encode()))
+    body = orjson.dumps({"error": error.message})
+    return Answer(error.status, body, headers=headers, close=error.close)
 
 
 def stamp_headers(stamp: Stamp) -> list[Header]:

@@ -1,30 +1,27 @@
-"""The ASGI application: which path is answered by what, and nothing else.
+"""The application: which path is answered by what, and nothing else.
 
 A framework would cost several times the work of a small model's request, so paths are looked up in
 one table, made when the server starts. Whatever goes wrong becomes the protocol's error object.
 """
 
+import asyncio
 import functools
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from tidemill_server.about import model as about_model
 from tidemill_server.about import openapi
 from tidemill_server.accounts import Accounts
-from tidemill_server.answers import JSON, Answer, error_answer, json_answer, stamp_headers
+from tidemill_server.answers import Answer, error_answer, json_answer
 from tidemill_server.ids import PredictionIds
 from tidemill_server.inference import Call, Inference
-from tidemill_server.lifecycle.state import RETRY_SECONDS, Phase, State
-from tidemill_server.limits.body import ClientGone
+from tidemill_server.lifecycle.state import RETRY_SECONDS, State
 from tidemill_server.metrics.registry import CONTENT_TYPE, Metrics, Outcome
 from tidemill_server.protocol.errors import ProtocolError, fault
 from tidemill_server.protocol.metadata import model_metadata, server_metadata
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+from tidemill_server.rest.request import Request
 
 SHOWN_CHARS = 100
 
@@ -51,7 +48,6 @@ class Application:
         self._accounts = accounts
         self._began = time.monotonic()
         self._told: dict[str, Answer] = {}
-        self._stamp_headers = stamp_headers(stamp)
         model = f"/v2/models/{stamp.name}"
         versioned = f"{model}/versions/{stamp.version}"
         self._asked: dict[str, Callable[[Call], Awaitable[Answer]]] = {
@@ -78,72 +74,48 @@ class Application:
         """Answer these paths as well, always with the same."""
         self._pages |= {path: functools.partial(_same, page) for path, page in pages.items()}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if scope["type"] != "http":
-            return
-        answerer = self._asked.get(scope["path"])
+    async def answer(self, request: Request) -> Answer:
+        """Answer one request; never raises, unless it is cancelled."""
+        answerer = self._asked.get(request.path)
         if answerer is not None:
-            await self._ask(answerer, scope, receive, send)
-            return
+            return await self._ask(answerer, request)
         try:
-            answer = self._page(scope)
+            return self._page(request)
         except ProtocolError as error:
-            answer = error_answer(error)
+            return error_answer(error)
         except Exception:
-            log.exception("the page failed", extra={"path": scope["path"][:SHOWN_CHARS]})
-            answer = error_answer(fault())
-        await self._send(send, answer, [])
+            log.exception("the page failed", extra={"path": request.path[:SHOWN_CHARS]})
+            return error_answer(fault())
 
-    def _page(self, scope: Scope) -> Answer:
-        page = self._pages.get(scope["path"])
+    def _page(self, request: Request) -> Answer:
+        page = self._pages.get(request.path)
         if page is None:
-            raise self._unknown(scope["path"])
-        _check_method(scope, "GET", "HEAD")
+            raise self._unknown(request.path)
+        _check_method(request, "GET", "HEAD")
         return page()
 
-    async def _ask(
-        self,
-        answerer: Callable[[Call], Awaitable[Answer]],
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-    ) -> None:
+    async def _ask(self, answerer: Callable[[Call], Awaitable[Answer]], request: Request) -> Answer:
         started = time.perf_counter()
         prediction = self._ids()
-        outcome = None
+        outcome = Outcome.OK
         try:
-            _check_method(scope, "POST")
-            answer = await answerer(
-                Call(self._state.model(), scope["headers"], receive, prediction)
-            )
+            _check_method(request, "POST")
+            call = Call(self._state.model(), request.headers, request.body, prediction)
+            answer = await answerer(call)
         except ProtocolError as error:
             answer = error_answer(error)
             outcome = Outcome.of_error(error)
-        except ClientGone:
+        except asyncio.CancelledError:
             self._accounts.ended(Outcome.GONE)
-            return
+            raise
         except Exception:  # a fault of ours must not reach the client as anything but the protocol
             log.exception("the request failed", extra={"prediction": prediction})
             answer = error_answer(fault())
-        await self._send(send, answer, [(b"x-tidemill-prediction-id", prediction.encode())])
+            outcome = Outcome.ERROR
+        answer.prediction = prediction.encode()
         seconds = time.perf_counter() - started
-        outcome = outcome or Outcome.of_status(answer.status)
-        self._accounts.answered(scope["path"], answer.status, outcome, seconds)
-
-    async def _send(self, send: Send, answer: Answer, headers: list[tuple[bytes, bytes]]) -> None:
-        every = [
-            (b"content-type", answer.content_type),
-            (b"content-length", str(len(answer.body)).encode()),
-            *self._stamp_headers,
-            *headers,
-            *answer.headers,
-        ]
-        if self._state.phase is Phase.DRAINING:
-            # Ask clients to connect anew: the Service leads them to another pod by now.
-            every.append((b"connection", b"close"))
-        await send({"type": "http.response.start", "status": answer.status, "headers": every})
-        await send({"type": "http.response.body", "body": answer.body})
+        self._accounts.answered(request.path, answer.status, outcome, seconds)
+        return answer
 
     def _ready(self) -> Answer:
         return self._readiness({})
@@ -163,8 +135,8 @@ class Application:
             "error": f"not ready: {state.message}",
         }
         answer = json_answer(body, 503)
-        retry = ((b"retry-after", str(RETRY_SECONDS).encode()),)
-        return Answer(answer.status, answer.body, JSON, retry)
+        answer.headers = ((b"retry-after", str(RETRY_SECONDS).encode()),)
+        return answer
 
     def _metadata(self) -> Answer:
         served = self._state.model()
@@ -205,8 +177,8 @@ class Application:
         return ProtocolError(404, f"nothing is answered at {path[:SHOWN_CHARS]!r}")
 
 
-def _check_method(scope: Scope, *allowed: str) -> None:
-    if scope["method"] not in allowed:
+def _check_method(request: Request, *allowed: str) -> None:
+    if request.method not in allowed:
         headers = ((b"allow", ", ".join(allowed).encode()),)
         raise ProtocolError(405, f"this path answers {' and '.join(allowed)} only", headers=headers)
 

@@ -2,8 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy as np
 from tidemill_server.answers import JSON, Answer
 from tidemill_server.features.request import Asked
 from tidemill_server.lifecycle.state import Served
-from tidemill_server.limits.body import Receive, read_body
+from tidemill_server.limits.body import Body, read_body
 from tidemill_server.limits.budget import Budget, Share
 from tidemill_server.limits.gate import Gate
 from tidemill_server.plain.predictions import write_predictions
@@ -37,13 +36,13 @@ LONG_BYTES = 64 * 1024  # to read or compress more takes longer than a thread is
 
 @dataclass(slots=True)  # not frozen: one is made for each request
 class Call:
-    """A request as it came, the id that its answer will have, and its place among others."""
+    """A request as it came, the id that its answer will have, and whether it is in flight."""
 
     served: Served
     headers: Headers
-    receive: Receive
+    body: Body
     prediction: str
-    place: ExitStack = field(default_factory=ExitStack)
+    admitted: bool = False
 
 
 class Inference:
@@ -52,6 +51,7 @@ class Inference:
     def __init__(self, stamp: Stamp, limits: Limits) -> None:
         self.stamp = stamp
         self._limits = limits
+        self._read_at_once = min(LONG_BYTES, limits.body_bytes)
         # Those of all fronts: gRPC's requests count with REST's.
         self.gate = Gate(limits.in_flight)
         self.budget = Budget(limits.held_bytes)
@@ -69,11 +69,11 @@ class Inference:
         return self._limits
 
     async def tensors(self, call: Call) -> Answer:
-        """Tensors as the protocol has them; raises ProtocolError or ClientGone."""
+        """Tensors as the protocol has them; raises ProtocolError."""
         return await self._bounded(call, self._tensors)
 
     async def plain(self, call: Call) -> Answer:
-        """Rows by name, labels by name; raises ProtocolError or ClientGone."""
+        """Rows by name, labels by name; raises ProtocolError."""
         return await self._bounded(call, self._plain)
 
     async def _bounded(
@@ -81,15 +81,19 @@ class Inference:
     ) -> Answer:
         self.gate.check()
         framing = read_framing(call.headers)
-        with call.place:
+        try:
             if framing.seconds is None:
                 return await work(call, framing)
-            try:
-                # What is still queued then is cancelled, and never computed.
-                async with asyncio.timeout(framing.seconds):
-                    return await work(call, framing)
-            except TimeoutError:
-                raise TooLate(framing.seconds) from None
+            # What is still queued then is cancelled, and never computed.
+            async with asyncio.timeout(framing.seconds):
+                return await work(call, framing)
+        except TimeoutError:
+            if framing.seconds is None:
+                raise
+            raise TooLate(framing.seconds) from None
+        finally:
+            if call.admitted:
+                self.gate.leave()
 
     async def _tensors(self, call: Call, framing: Framing) -> Answer:
         signature = call.served.signature
@@ -100,6 +104,8 @@ class Inference:
             request, answer, signature, stamp=self.stamp, prediction=call.prediction
         )
         if json_bytes is None:
+            if len(written) < compression.LEAST_BYTES:  # most are, and a call less is a call less
+                return Answer(200, written)
             return await _finished(framing, written, JSON)
         length = (b"inference-header-content-length", str(json_bytes).encode())
         return await _finished(framing, written, OCTETS, length)
@@ -150,17 +156,26 @@ class Inference:
 
     async def _received(self, call: Call, framing: Framing, read: Callable[[bytes], _T]) -> _T:
         """What the body says. From when it is there the request is in flight."""
+        packed = compression.is_compressed(framing.encoding)
+        if call.body.ended and call.body.size <= self._read_at_once and not packed:
+            # It came with its head and is read now: nobody holds it in the meantime.
+            self.budget.check(call.body.size)
+            self._admit(call)
+            return read(call.body.take())
         with self.budget.share() as share:
-            body = await self._body(call, framing, share)
-            call.place.enter_context(self.gate)
+            body = await read_body(framing.length, call.body, self._limits, share)
+            if packed:
+                body = await self._unpacked(body, framing, share)
+            self._admit(call)
             if len(body) <= LONG_BYTES:
                 return read(body)
             return await asyncio.to_thread(read, body)
 
-    async def _body(self, call: Call, framing: Framing, share: Share) -> bytes:
-        if not compression.is_compressed(framing.encoding):
-            return await read_body(framing.length, call.receive, self._limits, share)
-        body = await read_body(framing.length, call.receive, self._limits, share)
+    def _admit(self, call: Call) -> None:
+        self.gate.enter()
+        call.admitted = True
+
+    async def _unpacked(self, body: bytes, framing: Framing, share: Share) -> bytes:
         # In a thread: a small body may be large when it is read.
         return await asyncio.to_thread(
             compression.decompress, body, framing.encoding, self._limits.body_bytes, share.take

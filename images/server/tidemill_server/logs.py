@@ -34,5 +34,3 @@ def configure() -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
-    # The HTTP server tells of every start, end and broken connection: only its errors matter.
-    logging.getLogger("uvicorn").setLevel(logging.ERROR)

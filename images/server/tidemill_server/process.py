@@ -1,4 +1,4 @@
-"""The process: one event loop, one HTTP server, one thread for long work; and its end.
+"""The process: one event loop, its fronts, one thread for long work; and its end.
 
 The server answers from the first moment, so that it can say that it is not ready and why. SIGTERM:
 not ready any more, but answering, until the Service has stopped sending clients here; then what is
@@ -12,9 +12,7 @@ import logging
 import signal
 import socket
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
-import uvicorn
 import uvloop
 
 from tidemill_server.about.page import pages
@@ -25,16 +23,14 @@ from tidemill_server.ids import PredictionIds
 from tidemill_server.inference import Inference
 from tidemill_server.lifecycle.start import Starter
 from tidemill_server.lifecycle.state import State
-from tidemill_server.limits.connection import bounded
+from tidemill_server.listening import BACKLOG, Front
 from tidemill_server.metrics.registry import Metrics
 from tidemill_server.probe.child import Prober
 from tidemill_server.protocol.infer import Stamp
+from tidemill_server.rest.front import Front as RestFront
+from tidemill_server.rest.terms import Patience
 from tidemill_server.settings import Settings
 
-if TYPE_CHECKING:
-    from tidemill_server.rpc.front import Front
-
-BACKLOG = 2048
 KEEP_ALIVE_SECONDS = 75  # longer than the routers in front keep an idle connection
 
 log = logging.getLogger(__name__)
@@ -58,8 +54,7 @@ class Process:
         self._metrics = Metrics()
         self._stopping = asyncio.Event()
         self._ids = PredictionIds()
-        self._http: uvicorn.Server | None = None
-        self._grpc: Front | None = None
+        self._fronts: list[Front] = []
         # One thread: the model is asked by one at a time, and libraries need not be thread-safe.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
         self._prober = prober
@@ -70,35 +65,32 @@ class Process:
         self._listen_for_signals()
         inference = self._inference()
         accounts = Accounts(self._metrics, self._settings.access_log_every)
-        self._http = self._server(inference, accounts)
-        listener = _listen(self._settings.port)
-        ports = {"port": listener.getsockname()[1]}
+        ports = {"port": await self._listen_to_rest(inference, accounts)}
         if self._settings.grpc_port is not None:
             ports["grpc"] = await self._listen_to_grpc(inference, accounts)
         log.info("listening", extra=ports)
-        serving = asyncio.create_task(self._http.serve(sockets=[listener]))
         stopping = asyncio.create_task(self._stopping.wait())
         starting = asyncio.create_task(self._starter.start())
         try:
-            await asyncio.wait({serving, stopping, starting}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({stopping, starting}, return_when=asyncio.FIRST_COMPLETED)
             if starting.done():
                 starting.result()
-                await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                await stopping
             await self._drain()
         except Exception as error:
-            await self._end(serving)
+            await self._end()
             raise _refusal(error) from error
         finally:
             starting.cancel()
             stopping.cancel()
-        await self._end(serving)
+        await self._end()
 
     async def _drain(self) -> None:
         """Whoever still comes is answered; who was ready is given time to be forgotten."""
         was_ready = self._state.ready
         self._state.drain()
-        if self._grpc is not None:
-            self._grpc.retire()
+        for front in self._fronts:
+            front.retire()
         self._stopping.clear()
         if was_ready:
             seconds = self._settings.stopping.drain_seconds
@@ -106,13 +98,10 @@ class Process:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), seconds)
 
-    async def _end(self, serving: "asyncio.Task[None]") -> None:
-        """Stop listening, finish what is in flight, within bounds that both fronts keep."""
-        if self._http is not None:
-            self._http.should_exit = True
-        if self._grpc is not None:
-            await self._grpc.end(self._settings.stopping.finish_seconds)
-        await serving
+    async def _end(self) -> None:
+        """Stop listening, finish what is in flight, within bounds that all fronts keep."""
+        seconds = self._settings.stopping.finish_seconds
+        await asyncio.gather(*(front.end(seconds) for front in self._fronts))
         self._prober.stop()
         self._thread.shutdown(wait=False, cancel_futures=True)
         log.info("ended")
@@ -133,44 +122,33 @@ class Process:
         self._metrics.watch("ready", "1 when the model answers.", lambda: self._state.ready)
         return inference
 
-    async def _listen_to_grpc(self, inference: Inference, accounts: Accounts) -> int:
-        """The port. What gRPC needs is imported only here: without it nothing starts later."""
-        front = importlib.import_module("tidemill_server.rpc.front")
-        service = importlib.import_module("tidemill_server.rpc.service")
-        answering = service.Service(self._state, inference, ids=self._ids, accounts=accounts)
-        self._grpc = front.Front(answering, inference)
-        listener = _listen(self._settings.grpc_port or 0)
-        await self._grpc.listen(listener, BACKLOG)
-        port: int = listener.getsockname()[1]
-        return port
-
-    def _server(self, inference: Inference, accounts: Accounts) -> uvicorn.Server:
+    async def _listen_to_rest(self, inference: Inference, accounts: Accounts) -> int:
+        """The port."""
         settings = self._settings
         app = Application(
             self._state, inference, metrics=self._metrics, ids=self._ids, accounts=accounts
         )
         if settings.page:
             app.show(pages())
-        config = uvicorn.Config(
-            app,
-            loop="none",
-            http=bounded(settings.limits.body_seconds, KEEP_ALIVE_SECONDS),
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            backlog=BACKLOG,
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=max(1, round(settings.stopping.finish_seconds)),
-        )
-        server = uvicorn.Server(config)
-        # Signals are ours: uvicorn would stop listening at once.
-        server.capture_signals = contextlib.nullcontext
-        return server
+        patience = Patience(settings.limits.body_seconds, KEEP_ALIVE_SECONDS)
+        return await self._listen(RestFront(app, inference.stamp, patience), settings.port)
+
+    async def _listen_to_grpc(self, inference: Inference, accounts: Accounts) -> int:
+        """The port. What gRPC needs is imported only here: without it nothing starts later."""
+        front = importlib.import_module("tidemill_server.rpc.front")
+        service = importlib.import_module("tidemill_server.rpc.service")
+        answering = service.Service(self._state, inference, ids=self._ids, accounts=accounts)
+        return await self._listen(front.Front(answering, inference), self._settings.grpc_port or 0)
+
+    async def _listen(self, front: Front, wanted: int) -> int:
+        listener = _listener(wanted)
+        await front.listen(listener)
+        self._fronts.append(front)
+        port: int = listener.getsockname()[1]
+        return port
 
 
-def _listen(port: int) -> socket.socket:
+def _listener(port: int) -> socket.socket:
     if socket.has_dualstack_ipv6():
         family, dual = socket.AF_INET6, True
     else:

@@ -6,10 +6,10 @@ import socket
 import threading
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 import pytest
+from tests.unit.server.bodies import came
 from tests.unit.server.protocol.test_fuzz import SIGNATURE
 from tests.unit.server.raw import exchange, head, refusal
 from tests.unit.server.servers import Server
@@ -75,12 +75,7 @@ async def test_what_waits_behind_a_long_batch_gives_up_and_is_never_computed() -
 def call(served: Served, value: float, *headers: tuple[bytes, bytes]) -> Call:
     """A request of one row."""
     tensor = {"name": "a", "shape": [1], "datatype": "FP64", "data": [value]}
-    body = json.dumps({"inputs": [tensor]}).encode()
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return Call(served, headers, receive, "id")
+    return Call(served, headers, came(json.dumps({"inputs": [tensor]}).encode()), "id")
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "x", "", "9" * 30, "3600001"])

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import uvicorn
+from tests.unit.server.bodies import Slow, came
 from tests.unit.server.protocol.test_fuzz import SIGNATURE
 from tests.unit.server.raw import head
 from tests.unit.server.test_deadline import Busy, call
@@ -20,10 +20,13 @@ from tidemill_server.answers import Answer
 from tidemill_server.batching.batcher import Batcher, Pace
 from tidemill_server.inference import Call, Inference
 from tidemill_server.lifecycle.state import Served
-from tidemill_server.limits.connection import bounded
 from tidemill_server.package.signature import parse_signature
 from tidemill_server.protocol.errors import ProtocolError
 from tidemill_server.protocol.infer import Stamp
+from tidemill_server.rest.connection import Connection
+from tidemill_server.rest.heads import Heads
+from tidemill_server.rest.request import Request
+from tidemill_server.rest.terms import Patience, Terms
 from tidemill_server.settings import Limits
 
 GZIP = (b"content-encoding", b"gzip")
@@ -37,23 +40,6 @@ class Prompt:
         return dict.fromkeys(wanted, matrix[:, 0])
 
 
-class Slow:
-    """A body that comes as it is let."""
-
-    def __init__(self, first: bytes) -> None:
-        self.first = first
-        self.waits, self.go = asyncio.Event(), asyncio.Event()
-        self.sent = False
-
-    async def receive(self) -> dict[str, Any]:
-        if not self.sent:
-            self.sent = True
-            return {"type": "http.request", "body": self.first, "more_body": True}
-        self.waits.set()
-        await self.go.wait()
-        return {"type": "http.disconnect"}
-
-
 def inference(limits: Limits) -> Inference:
     return Inference(Stamp("m", "1", "sha256:0"), limits)
 
@@ -64,20 +50,20 @@ async def test_bodies_of_all_requests_are_bounded_together() -> None:
         served = Served(ONE, Batcher(Prompt(), Pace(1, 1), max_rows=10, thread=thread))
         slow = [Slow(b" " * 900) for _ in range(2)]
         tasks = [
-            asyncio.create_task(asked.tensors(Call(served, (), one.receive, "id"))) for one in slow
+            asyncio.create_task(asked.tensors(Call(served, (), one.body, "id"))) for one in slow
         ]
         for one in slow:
-            await one.waits.wait()
-        third = Slow(b" " * 900)
+            await one.source.waits.wait()
         for way in (asked.tensors, asked.plain):
             with pytest.raises(ProtocolError) as refused:
-                await way(Call(served, (), third.receive, "id"))
+                await way(Call(served, (), Slow(b" " * 900).body, "id"))
             assert (refused.value.status, refused.value.retry_after) == (429, 1)
             assert refused.value.close
-            third.sent = False
         assert (await asked.tensors(call(served, 1.0))).status == 200, "a small one has room"
-        for one in slow:
-            one.go.set()
+        with pytest.raises(ProtocolError, match="received already"):
+            await asked.tensors(padded(served, 900))
+        for task in tasks:
+            task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         assert (await asked.tensors(padded(served, 900))).status == 200, "what has gone is free"
 
@@ -87,12 +73,12 @@ async def test_a_body_counts_as_it_is_when_it_is_decompressed() -> None:
     with ThreadPoolExecutor(1) as thread:
         served = Served(ONE, Batcher(Prompt(), Pace(1, 1), max_rows=10, thread=thread))
         slow = Slow(b" " * 60_000)
-        task = asyncio.create_task(asked.tensors(Call(served, (), slow.receive, "id")))
-        await slow.waits.wait()
+        task = asyncio.create_task(asked.tensors(Call(served, (), slow.body, "id")))
+        await slow.source.waits.wait()
         with pytest.raises(ProtocolError) as refused:
             await asked.tensors(padded(served, 60_000, GZIP))
         assert refused.value.status == 429
-        slow.go.set()
+        task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         assert (await asked.tensors(padded(served, 60_000, GZIP))).status == 200
 
@@ -154,17 +140,18 @@ def padded(served: Served, size: int, *headers: tuple[bytes, bytes]) -> Call:
     if GZIP in headers:
         body = gzip.compress(body)
 
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return Call(served, headers, receive, "id")
+    return Call(served, headers, came(body), "id")
 
 
-async def large(_: Any, receive: Any, send: Any) -> None:
-    await receive()
-    length = (b"content-length", b"8000000")
-    await send({"type": "http.response.start", "status": 200, "headers": [length]})
-    await send({"type": "http.response.body", "body": bytes(8_000_000)})
+class Large:
+    """Answers whatever is asked with more than a client's buffers hold."""
+
+    async def answer(self, _: Request) -> Answer:
+        return Answer(200, bytes(8_000_000))
+
+
+def terms(head_seconds: float) -> Terms:
+    return Terms(Large(), Heads([]), Patience(head_seconds, 60))
 
 
 @pytest.mark.parametrize(
@@ -175,23 +162,20 @@ async def large(_: Any, receive: Any, send: Any) -> None:
     ],
 )
 async def test_who_does_not_take_the_answer_is_cut(request_head: bytes) -> None:
-    lost, protocol = asyncio.Event(), bounded(0.2, 60)
-
-    class Watched(protocol):  # type: ignore[misc, valid-type]
-        def connection_lost(self, exc: Exception | None) -> None:
-            super().connection_lost(exc)
-            lost.set()
-
-    config = uvicorn.Config(large, lifespan="off", log_config=None)
-    config.load()
-    state = uvicorn.server.ServerState()
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Watched(config, state, {}, loop), "127.0.0.1", 0)
+    made: asyncio.Queue[Connection] = asyncio.Queue()
+    common = terms(0.2)
+
+    def connection() -> Connection:
+        made.put_nowait(found := Connection(common))
+        return found
+
+    server = await loop.create_server(connection, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     with socket.create_connection(("127.0.0.1", port)) as client:
         client.setblocking(False)
         await loop.sock_sendall(client, request_head)
-        await asyncio.wait_for(lost.wait(), 30)
+        await asyncio.wait_for((await made.get()).closed.wait(), 30)
     server.close()
 
 
@@ -219,11 +203,7 @@ class Held(asyncio.Transport):
 
 
 async def test_a_refusal_that_nobody_takes_is_thrown_away() -> None:
-    config = uvicorn.Config(large, lifespan="off", log_config=None)
-    config.load()
-    connection = bounded(0.05, 60)(
-        config, uvicorn.server.ServerState(), {}, asyncio.get_running_loop()
-    )
+    connection = Connection(terms(0.05))
     transport = Held()
     connection.connection_made(transport)
     connection.data_received(b"\0\1\r\n\r\n")

@@ -44,7 +44,7 @@ class Pace:
         return self.call_seconds + rows * self.row_seconds > LONG_SECONDS
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for each request
 class _Job:
     matrix: np.ndarray
     wanted: tuple[str, ...]
@@ -71,16 +71,16 @@ class Batcher:
         self._queue: deque[_Job] = deque()
         self._scheduled = False
 
-    async def predict(self, matrix: np.ndarray, wanted: tuple[str, ...]) -> Answer:
-        """The outputs wanted for these rows; raises ProtocolError."""
+    def predict(self, matrix: np.ndarray, wanted: tuple[str, ...]) -> "asyncio.Future[Answer]":
+        """The outputs wanted for these rows, or a ProtocolError, when it is their turn."""
         loop = asyncio.get_running_loop()
-        job = _Job(matrix, wanted, loop.create_future())
-        self._queue.append(job)
+        answer: asyncio.Future[Answer] = loop.create_future()
+        self._queue.append(_Job(matrix, wanted, answer))
         if not self._scheduled:
             # After everything else that is ready now: those requests belong to the same batch.
             self._scheduled = True
             loop.call_soon(self._flush)
-        return await job.answer
+        return answer
 
     def _flush(self) -> None:
         jobs = self._take()

@@ -1,4 +1,4 @@
-"""Read a request's body within bounds of size and time.
+"""A request's body: as it comes, and read within bounds of size and time.
 
 A declared length that is too large is refused before a byte is read; an undeclared one as soon as
 it gets too large. A client that stops sending is cut off. What has come counts towards what all
@@ -6,51 +6,109 @@ requests may hold together.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Protocol
 
 from tidemill_server.limits.budget import Share
 from tidemill_server.protocol.errors import ProtocolError
 from tidemill_server.settings import Limits
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
+HELD_BYTES = 64 * 1024  # more is not taken from a client before what has come is read
 
 
-class ClientGone(Exception):  # noqa: N818 - says what is the case
-    """The client has closed the connection: nobody waits for an answer."""
+class Source(Protocol):
+    """Where a body comes from."""
+
+    def wanted(self) -> None:
+        """Somebody waits for more of the body."""
+
+    def held(self) -> None:
+        """More has come than should be kept."""
 
 
-async def read_body(length: int | None, receive: Receive, limits: Limits, share: Share) -> bytes:
-    """The whole body, of which the client declared the length; raises ProtocolError, ClientGone."""
+class Body:
+    """What has come of a body and is not read yet. One reader takes it."""
+
+    __slots__ = ("_news", "_pieces", "_size", "_source", "ended")
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._news: asyncio.Future[None] | None = None
+        self.ended = False
+
+    @property
+    def size(self) -> int:
+        """Bytes that have come and are not taken."""
+        return self._size
+
+    def add(self, piece: bytes) -> None:
+        self._pieces.append(piece)
+        self._size += len(piece)
+        if self._size > HELD_BYTES:
+            self._source.held()
+        self._wake()
+
+    def end(self) -> None:
+        """All has come."""
+        self.ended = True
+        self._wake()
+
+    def take(self) -> bytes:
+        """What has come since; nothing where nothing has."""
+        pieces = self._pieces
+        taken = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        self._pieces, self._size = [], 0
+        return taken
+
+    async def more(self) -> None:
+        """Wait until more has come, or the end."""
+        if self._pieces or self.ended:
+            return
+        self._source.wanted()
+        self._news = asyncio.get_running_loop().create_future()
+        await self._news
+
+    def _wake(self) -> None:
+        news, self._news = self._news, None
+        if news is not None and not news.done():
+            news.set_result(None)
+
+
+async def read_body(length: int | None, body: Body, limits: Limits, share: Share) -> bytes:
+    """The whole body, of which the client declared the length; raises ProtocolError."""
     if length is not None and length > limits.body_bytes:
         raise _too_large(limits)
+    if body.ended:
+        return _taken(body, 0, limits, share)
     try:
         async with asyncio.timeout(limits.body_seconds):
-            return await _read(receive, limits, share)
+            return await _read(body, limits, share)
     except TimeoutError:
         raise ProtocolError(
             408, f"the body did not arrive within {limits.body_seconds:g} s", close=True
         ) from None
 
 
-async def _read(receive: Receive, limits: Limits, share: Share) -> bytes:
-    body = b""
+async def _read(body: Body, limits: Limits, share: Share) -> bytes:
     pieces: list[bytes] = []
     size = 0
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] != "http.request":
-            raise ClientGone
-        body = message["body"]
-        size += len(body)
-        if size > limits.body_bytes:
-            raise _too_large(limits)
-        share.take(len(body))
-        pieces.append(body)
-        more = message["more_body"]
-    return body if len(pieces) == 1 else b"".join(pieces)
+    while True:
+        ended = body.ended
+        piece = _taken(body, size, limits, share)
+        size += len(piece)
+        pieces.append(piece)
+        if ended:
+            return b"".join(pieces)
+        await body.more()
+
+
+def _taken(body: Body, before: int, limits: Limits, share: Share) -> bytes:
+    if before + body.size > limits.body_bytes:
+        raise _too_large(limits)
+    piece = body.take()
+    share.take(len(piece))
+    return piece
 
 
 def _too_large(limits: Limits) -> ProtocolError:

@@ -21,16 +21,21 @@ class Budget:
         """The part of one request, which is nothing yet: `with budget.share() as share:`."""
         return Share(self)
 
+    def check(self, size: int) -> None:
+        """Refuse what there is no room for; raises ProtocolError."""
+        if self.held + size > self.most:
+            raise ProtocolError(
+                429,
+                f"bodies of more than {self.most} bytes are being received already",
+                retry_after=1,
+                close=True,
+            )
+
     def change(self, size: int) -> None:
         """Hold more, or less; raises ProtocolError where that is too much."""
         with self._lock:
-            if size > 0 and self.held + size > self.most:
-                raise ProtocolError(
-                    429,
-                    f"bodies of more than {self.most} bytes are being received already",
-                    retry_after=1,
-                    close=True,
-                )
+            if size > 0:
+                self.check(size)
             self.held += size
 
 

@@ -20,9 +20,16 @@ class Gate:
                 429, f"{self.count} requests are being answered already", retry_after=1
             )
 
-    def __enter__(self) -> None:
+    def enter(self) -> None:
+        """Count one more; raises ProtocolError."""
         self.check()
         self.count += 1
 
-    def __exit__(self, *_: object) -> None:
+    def leave(self) -> None:
         self.count -= 1
+
+    def __enter__(self) -> None:
+        self.enter()
+
+    def __exit__(self, *_: object) -> None:
+        self.leave()

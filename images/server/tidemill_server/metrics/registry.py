@@ -23,6 +23,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.process_collector import ProcessCollector
 
+from tidemill_server.metrics.tallies import Counts, Spread, Total
 from tidemill_server.protocol.errors import ProtocolError, TooLate
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
@@ -64,20 +65,16 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
-        requests = Counter(
-            "tidemill_server_requests", "Inference requests.", ["outcome"], registry=registry
+        self._requests = Counts(
+            "tidemill_server_requests", "Inference requests.", "outcome", Outcome
         )
-        self._requests = {outcome: requests.labels(outcome.value) for outcome in Outcome}
-        self._seconds = Histogram(
-            "tidemill_server_request_seconds",
-            "Time to answer an inference request.",
-            buckets=_SECONDS,
-            registry=registry,
+        self._seconds = Spread(
+            "tidemill_server_request_seconds", "Time to answer an inference request.", _SECONDS
         )
-        self._rows = Counter("tidemill_server_rows", "Rows predicted.", registry=registry)
-        self._batch = Histogram(
-            "tidemill_server_batch_rows", "Rows per batch.", buckets=_ROWS, registry=registry
-        )
+        self._batch = Spread("tidemill_server_batch_rows", "Rows per batch.", _ROWS)
+        self._rows = Total("tidemill_server_rows", "Rows predicted.", self._batch)
+        for own in (self._requests, self._seconds, self._batch, self._rows):
+            registry.register(own)
         self._features = Counter(
             "tidemill_server_feature_rows",
             "Rows looked up in a feature table.",
@@ -111,13 +108,12 @@ class Metrics:
         self._info.labels(model, version, digest).set(1)
 
     def ended(self, outcome: Outcome) -> None:
-        self._requests[outcome].inc()
+        self._requests.of[outcome] += 1
 
     def answered(self, seconds: float) -> None:
         self._seconds.observe(seconds)
 
     def batch(self, rows: int) -> None:
-        self._rows.inc(rows)
         self._batch.observe(rows)
 
     def features(self, outcome: str, rows: int) -> None:
@@ -131,23 +127,13 @@ class Metrics:
 
     def stats(self) -> dict[str, Any]:
         """The counts that a page draws a rate and a latency from; all only ever grow."""
-        buckets, total = [], 0.0
-        for sample in next(iter(self._seconds.collect())).samples:
-            if sample.name.endswith("_bucket"):
-                buckets.append({"le": sample.labels["le"], "count": int(sample.value)})
-            elif sample.name.endswith("_sum"):
-                total = sample.value
+        buckets = [{"le": le, "count": count} for le, count in self._seconds.buckets()]
         return {
-            "requests": {name.value: _count(one) for name, one in self._requests.items()},
-            "rows": _count(self._rows),
-            "seconds": {"sum": total, "buckets": buckets},
+            "requests": dict(self._requests.of),
+            "rows": int(self._batch.total),
+            "seconds": {"sum": self._seconds.total, "buckets": buckets},
         }
 
     def render(self) -> bytes:
         """The text that Prometheus reads."""
         return generate_latest(self.registry)
-
-
-def _count(counter: Counter) -> int:
-    """What a counter without further labels stands at."""
-    return int(next(iter(counter.collect())).samples[0].value)

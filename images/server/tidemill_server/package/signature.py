@@ -71,6 +71,25 @@ class Signature:
         return None if self.matrix == "object" else math.nan
 
     @cached_property
+    def texts(self) -> tuple[str, ...]:
+        """The columns of text."""
+        return tuple(column.name for column in self.inputs if column.datatype == "BYTES")
+
+    @cached_property
+    def whole(self) -> tuple[int, ...]:
+        """The places of the columns that take whole numbers only."""
+        return self._places("INT64")
+
+    @cached_property
+    def flags(self) -> tuple[int, ...]:
+        """The places of the columns that take true and false only."""
+        return self._places("BOOL")
+
+    def _places(self, datatype: ColumnType) -> tuple[int, ...]:
+        places = enumerate(self.inputs)
+        return tuple(place for place, column in places if column.datatype == datatype)
+
+    @cached_property
     def positions(self) -> Mapping[str, int]:
         return {column.name: place for place, column in enumerate(self.inputs)}
 

@@ -20,7 +20,7 @@ MAX_ID_CHARS = 1000
 NONE: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for each request
 class InferRequest:
     """What is asked: rows in feature order, which outputs, and which of them as bytes.
 
@@ -102,13 +102,19 @@ def read_outputs(
         if type(name) is not str or name not in signature.outputs_by_name:
             known = ", ".join(signature.output_names)
             raise bad_request(f"the model has no output {shown(name)}; it has {known}")
-        if _parameters(item).get("classification"):
-            raise bad_request(
-                f"output {name!r}: the classification extension is not offered; ask for the output "
-                "'predict_proba', or POST rows to /v1/predict for probabilities by label"
-            )
-        names[name] = _flag(item, "binary_data", by_default=by_default)
+        names[name] = by_default if "parameters" not in item else _as_bytes(name, item, by_default)
+    if not by_default and True not in names.values():
+        return tuple(names), NONE
     return tuple(names), frozenset(name for name, as_bytes in names.items() if as_bytes)
+
+
+def _as_bytes(name: str, item: Mapping[str, Any], by_default: bool) -> bool:
+    if _parameters(item).get("classification"):
+        raise bad_request(
+            f"output {name!r}: the classification extension is not offered; ask for the output "
+            "'predict_proba', or POST rows to /v1/predict for probabilities by label"
+        )
+    return _flag(item, "binary_data", by_default=by_default)
 
 
 def _flag(item: Mapping[str, Any], name: str, *, by_default: bool) -> bool:

@@ -15,6 +15,8 @@ from tidemill_server.protocol.errors import ProtocolError, bad_request, shown
 from tidemill_server.protocol.tensors import Tensor, has_nulls, read_tensor
 
 SHOWN = 10
+FEW = 8  # rows that are read sooner one by one than as an array
+FLOATS = frozenset({"FP16", "FP32", "FP64"})
 
 
 def read_rows(inputs: object, signature: Signature, max_rows: int) -> np.ndarray:
@@ -41,25 +43,40 @@ def _matrix(tensor: Tensor, signature: Signature, max_rows: int) -> np.ndarray:
             f"input {tensor.name!r} has {width} columns, the model takes {len(signature.inputs)}"
         )
     check_rows(rows, max_rows)
-    texts = [column.name for column in signature.inputs if column.datatype == "BYTES"]
-    if texts and len(texts) < width:
+    if signature.texts and len(signature.texts) < width:
         raise bad_request(
             "the model takes text and numbers: send one tensor for each column, by its name"
         )
-    if tensor.has_nulls or signature.as_objects or not _exact(signature):
-        columns = [tensor.values[place::width] for place in range(width)]
-        parts = [
-            Tensor(column.name, tensor.datatype, [rows], values, has_nulls(values))
-            for column, values in zip(signature.inputs, columns, strict=True)
-        ]
-        return _columns(parts, signature, max_rows)
-    check_kind(tensor, signature.inputs[0])
-    return np.array(tensor.values, dtype=np.float64).reshape(rows, width)
+    if not (tensor.has_nulls or signature.as_objects or tensor.datatype == "BYTES"):
+        matrix = np.array(tensor.values, dtype=np.float64).reshape(rows, width)
+        if _holds(matrix, tensor.datatype, signature):
+            return matrix
+    # Column by column, which says what is wrong with which.
+    columns = [tensor.values[place::width] for place in range(width)]
+    parts = [
+        Tensor(column.name, tensor.datatype, [rows], values, has_nulls(values))
+        for column, values in zip(signature.inputs, columns, strict=True)
+    ]
+    return _columns(parts, signature, max_rows)
 
 
-def _exact(signature: Signature) -> bool:
-    """Every column takes any number, so that there is nothing to check column by column."""
-    return all(column.datatype == "FP64" for column in signature.inputs)
+def _holds(matrix: np.ndarray, datatype: str, signature: Signature) -> bool:
+    """Whether every number is one that its column can hold."""
+    whole = signature.whole if datatype in FLOATS else ()
+    flags = signature.flags if datatype != "BOOL" else ()
+    if len(matrix) > FEW:
+        # What is infinite differs from itself less itself: it is no whole number either.
+        parts = matrix[:, whole]
+        bits = matrix[:, flags]
+        return not ((parts - np.trunc(parts)).any() or ((bits != 0) & (bits != 1)).any())
+    for row in matrix.tolist():
+        for place in whole:
+            if row[place] % 1:
+                return False
+        for place in flags:
+            if row[place] not in (0.0, 1.0):
+                return False
+    return True
 
 
 def _columns(tensors: list[Tensor], signature: Signature, max_rows: int) -> np.ndarray:
@@ -136,7 +153,7 @@ def column_values(tensor: Tensor, column: Column, *, as_objects: bool) -> list[A
 def check_whole(tensor: Tensor, column: Column) -> None:
     """Numbers sent with a wider datatype than the column's must be such as the column can hold."""
     present = (value for value in tensor.listed() if value is not None)
-    if column.datatype == "INT64" and tensor.datatype in ("FP16", "FP32", "FP64"):
+    if column.datatype == "INT64" and tensor.datatype in FLOATS:
         wrong = any(value % 1 for value in present)
     else:
         narrow = column.datatype == "BOOL" and tensor.datatype != "BOOL"

@@ -1,9 +1,9 @@
 """The front of gRPC: listens from the start, and ends with REST's. Imported only where it is on."""
 
 import asyncio
-import contextlib
 import socket
 
+from tidemill_server import listening
 from tidemill_server.answers import stamp_headers
 from tidemill_server.inference import Inference
 from tidemill_server.rpc.connection import Connection
@@ -25,11 +25,8 @@ class Front:
         self.terms = Terms(service, inference.budget, inference.limits, head, set())
         self._server: asyncio.Server | None = None
 
-    async def listen(self, listener: socket.socket, backlog: int) -> None:
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: Connection(self.terms), sock=listener, backlog=backlog
-        )
+    async def listen(self, listener: socket.socket) -> None:
+        self._server = await listening.listen(listener, lambda: Connection(self.terms))
 
     def retire(self) -> None:
         """Ask every client to connect anew: the Service leads it to another pod by now.
@@ -42,15 +39,5 @@ class Front:
 
     async def end(self, seconds: float) -> None:
         """Listen no more, finish what is in flight, within these seconds."""
-        if self._server is None:
-            return
-        self._server.close()
-        connections = list(self.terms.connections)
-        for connection in connections:
-            connection.finish()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                for connection in connections:
-                    await connection.closed.wait()
-        for connection in connections:
-            connection.abort()
+        if self._server is not None:
+            await listening.end(self._server, self.terms.connections, seconds)

@@ -1,12 +1,12 @@
 """`/v1/model` and `/v1/stats`, and a card that is not as it should be."""
 
 import json
-from collections.abc import MutableMapping
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pytest
 from tests.unit.server import packages
+from tests.unit.server.bodies import came
 from tests.unit.server.servers import Server
 from tests.unit.server.test_open_inference_protocol import request
 
@@ -23,6 +23,7 @@ from tidemill_server.metrics.registry import Metrics
 from tidemill_server.package.card import CARD, MAX_BYTES, read_card
 from tidemill_server.package.signature import parse_signature
 from tidemill_server.protocol.infer import Stamp
+from tidemill_server.rest.request import Request
 from tidemill_server.settings import Limits
 
 
@@ -93,18 +94,9 @@ async def test_a_page_that_fails_is_the_protocols_error() -> None:
     inference, metrics = Inference(stamp, Limits()), Broken()
     accounts = Accounts(metrics)
     app = Application(State(), inference, metrics=metrics, ids=PredictionIds(), accounts=accounts)
-    sent: list[dict[str, Any]] = []
-
-    async def send(message: MutableMapping[str, Any]) -> None:
-        sent.append(dict(message))
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.disconnect"}
-
-    await app({"type": "http", "path": "/metrics", "method": "GET"}, receive, send)
-    begin, body = sent
-    assert begin["status"] == 500
-    assert json.loads(body["body"]) == {"error": "the server failed; its log says why"}
+    answer = await app.answer(Request("GET", "/metrics", [], came(b""), kept=True))
+    assert answer.status == 500
+    assert json.loads(answer.body) == {"error": "the server failed; its log says why"}
 
 
 def test_no_card_is_none(tmp_path: Path) -> None:

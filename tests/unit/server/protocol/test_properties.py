@@ -187,3 +187,34 @@ def test_the_bound_counts_what_a_body_is_when_it_is_read(size: int, bound: int) 
     with pytest.raises(ProtocolError) as caught:
         compression.decompress(packed, b"gzip", bound)
     assert caught.value.status == 413
+
+
+NUMBERS = {
+    "FP64": st.sampled_from([0.0, 1.0, 2.0, -3.0, 0.5, 1e300, -0.0, 2.0**60]),
+    "INT64": st.sampled_from([0, 1, 2, -7, 2**60]),
+    "BOOL": st.booleans(),
+}
+
+
+@given(data=st.data(), datatype=st.sampled_from(sorted(NUMBERS)), rows=st.integers(1, 20))
+@FEW
+def test_one_matrix_is_what_its_columns_are(data: st.DataObject, datatype: str, rows: int) -> None:
+    columns = [column.name for column in MODELS[0].inputs]
+    size = rows * len(columns)
+    values = data.draw(st.lists(NUMBERS[datatype], min_size=size, max_size=size))
+    if data.draw(st.booleans()):  # else next to nothing is taken
+        values = [value if value in (0, 1) else 1 for value in values]
+    shape = [rows, len(columns)]
+    matrix = [{"name": "x", "datatype": datatype, "shape": shape, "data": values}]
+    apart = [
+        {"name": name, "datatype": datatype, "shape": [rows], "data": values[place :: len(columns)]}
+        for place, name in enumerate(columns)
+    ]
+    assert _rows_of(matrix) == _rows_of(apart)
+
+
+def _rows_of(inputs: object) -> object:
+    try:
+        return read_rows(inputs, MODELS[0], ROWS).tolist()
+    except ProtocolError as error:
+        return error.message

@@ -1,6 +1,7 @@
 """A deployed model by its protocol: the checks of the standard, rows with names, page, gRPC."""
 
 import json
+import math
 from http.client import HTTPConnection
 from typing import Any
 
@@ -68,6 +69,26 @@ def test_rows_by_name_and_what_the_package_tells(served: World) -> None:
     document = json.loads(ask(served, "GET", "/openapi.json")[1])
     row = document["components"]["schemas"]["Row"]["properties"]
     assert list(row) == [column["name"] for column in model["columns"]]
+
+
+def test_what_features_add_is_told_where_it_is_enabled(served: World) -> None:
+    rows = json.loads(ask(served, "GET", "/v1/model")[1])["examples"]
+    body = {"rows": rows, "explain": True}
+    status, text = ask(served, "POST", "/v1/predict", body)
+    assert status == 400
+    assert b"spec.explain" in text
+    served.apply("ModelDeployment", "web", specs.model_deployment("one", explain="Enabled"))
+    served.wait(
+        "ModelDeployment",
+        "web",
+        lambda resource: settled(resource) and ask(served, "POST", "/v1/predict", body)[0] == 200,
+    )
+    answer = json.loads(ask(served, "POST", "/v1/predict", body)[1])
+    assert answer["explanation"]["method"] == "exact"
+    for one in answer["predictions"]:
+        chance = one["probabilities"][answer["explanation"]["of"]]
+        score = answer["explanation"]["base"] + sum(one["contributions"].values())
+        assert 1 / (1 + math.exp(-score)) == pytest.approx(chance)
 
 
 def test_the_page_goes_and_grpc_comes_with_a_new_version(served: World) -> None:

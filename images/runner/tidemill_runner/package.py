@@ -38,6 +38,7 @@ PACKAGES = ("scikit-learn", "numpy", "scipy", "skops", "joblib", "threadpoolctl"
 ONNX_PACKAGES = ("onnx", "onnxruntime", "skl2onnx")
 SAMPLE_ROWS = 1000
 EXAMPLES = 3
+BACKGROUND = 16
 MAX_EXAMPLE_CHARS = 256 * 1024
 SAMPLE_CELLS = 2_000_000
 NOT_TRIED = Outcome(left_out="it was not tried")
@@ -91,7 +92,7 @@ def write(trained: Trained, directory: Path) -> tuple[bytes, str]:
         shutil.copyfile(trained.graph.file, directory / package.ONNX)
     _write_sample(trained, directory / "holdout.parquet", sample)
     for name, content in {
-        "signature.json": signature(trained, sample[:EXAMPLES]),
+        "signature.json": signature(trained, sample),
         "environment.json": _environment(trained),
         "metrics.json": _metrics(trained),
         "profile.json": reference.content(trained.roles, trained.features, trained.evaluation),
@@ -128,8 +129,11 @@ def upload(storage: Storage, packed: Packed, models: str) -> Artifact:
     return Artifact(prefix, digest, parsed.total_bytes, packed.key_id)
 
 
-def signature(trained: Trained, examples: NDArray[np.intp]) -> dict[str, Any]:
-    """What goes in and what comes out, for servers and their clients; and rows to try it with."""
+def signature(trained: Trained, sample: NDArray[np.intp]) -> dict[str, Any]:
+    """What goes in and what comes out, for servers and their clients; and some rows of the sample,
+    to try it with and for explanations to compare with."""
+    examples = sample[:EXAMPLES]
+    spread = sample[np.unique(np.linspace(0, len(sample) - 1, BACKGROUND).astype(int))]
     classes = trained.pipeline.classes_ if hasattr(trained.pipeline, "classes_") else None
     outputs: list[dict[str, Any]] = [
         {"name": "predict", "datatype": _output_type(classes), "shape": [-1]}
@@ -150,6 +154,7 @@ def signature(trained: Trained, examples: NDArray[np.intp]) -> dict[str, Any]:
         "outputs": outputs,
         # A model may refuse rows that nobody would send: those it has answered it answers again.
         "examples": told,
+        "background": _few([_plain(row) for row in trained.features[spread].tolist()]),
         "classes": None if classes is None else classes.tolist(),
         **_graph(trained, examples),
     }

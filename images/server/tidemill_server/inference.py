@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from tidemill_server.answers import JSON, Answer
+from tidemill_server.explain import telling
 from tidemill_server.features.request import Asked
 from tidemill_server.lifecycle.state import Served
 from tidemill_server.limits.body import Body, read_body
@@ -99,7 +100,10 @@ class Inference:
         signature = call.served.signature
         check_tensors(framing)
         request = await self._request(call, framing)
-        answer = await call.served.batcher.predict(request.rows, request.outputs)
+        if request.explain:
+            answer, request = await self.explained(call.served, request)
+        else:
+            answer = await call.served.batcher.predict(request.rows, request.outputs)
         written, json_bytes = write_answer(
             request, answer, signature, stamp=self.stamp, prediction=call.prediction
         )
@@ -109,6 +113,16 @@ class Inference:
             return await _finished(framing, written, JSON)
         length = (b"inference-header-content-length", str(json_bytes).encode())
         return await _finished(framing, written, OCTETS, length)
+
+    async def explained(
+        self, served: Served, request: InferRequest
+    ) -> tuple[dict[str, np.ndarray], InferRequest]:
+        """The answer with its explanation, and the request as if it had named that's outputs."""
+        telling.check(served, len(request.rows), self._limits.explained_rows)
+        answer = await served.batcher.predict(request.rows, request.outputs)
+        found = await telling.explain(served, request.rows)
+        request, more = telling.beside(request, found)
+        return {**answer, **more}, request
 
     async def _request(self, call: Call, framing: Framing) -> InferRequest:
         """The request with its rows; what they came from is let go."""
@@ -126,33 +140,50 @@ class Inference:
 
         envelope, asked = await self._received(call, framing, read)
         rows, told = await lookup.rows(asked)
-        return InferRequest(envelope.id, rows, envelope.outputs, told, envelope.as_bytes)
+        return InferRequest(
+            *(envelope.id, rows, envelope.outputs, told, envelope.as_bytes, envelope.explain)
+        )
 
     async def _plain(self, call: Call, framing: Framing) -> Answer:
         served = call.served
-        rows, told = await self._rows(call, framing)
+        rows, told, explain = await self._rows(call, framing)
+        if explain:
+            telling.check(served, len(rows), self._limits.explained_rows)
         answer = await served.batcher.predict(rows, served.signature.output_names)
-        written = write_predictions(
-            answer, served.signature, told, stamp=self.stamp, prediction=call.prediction
-        )
+        found = await telling.explain(served, rows) if explain else None
+        stamp = self.stamp
+        head = {
+            "model_name": stamp.name,
+            "model_version": stamp.version,
+            "model_digest": stamp.digest,
+            "prediction_id": call.prediction,
+            **told,
+        }
+        written = write_predictions(answer, served.signature, head, found)
         return await _finished(framing, written, JSON)
 
-    async def _rows(self, call: Call, framing: Framing) -> tuple[np.ndarray, Mapping[str, Any]]:
-        """The rows sent by name, and what is told of those looked up."""
+    async def _rows(
+        self, call: Call, framing: Framing
+    ) -> tuple[np.ndarray, Mapping[str, Any], bool]:
+        """The rows sent by name, what is told of those looked up, and whether to explain."""
         served, most = call.served, self._limits.rows
         signature, fields, lookup = served.signature, served.fields, served.lookup
         kind = framing.content_type
         if lookup is None:
-            rows = await self._received(
-                call,
-                framing,
-                lambda body: read_rows(read_plain(body, kind, fields, most), signature, most),
-            )
-            return rows, {}
-        asked = await self._received(
-            call, framing, lambda body: lookup.reader.read(read_plain(body, kind, fields, most))
-        )
-        return await lookup.rows(asked)
+
+            def made(body: bytes) -> tuple[np.ndarray, bool]:
+                plain = read_plain(body, kind, fields, most)
+                return read_rows(plain.tensors, signature, most), plain.explain
+
+            rows, explain = await self._received(call, framing, made)
+            return rows, {}, explain
+
+        def read(body: bytes) -> tuple[Asked | np.ndarray, bool]:
+            plain = read_plain(body, kind, fields, most)
+            return lookup.reader.read(plain.tensors), plain.explain
+
+        asked, explain = await self._received(call, framing, read)
+        return *await lookup.rows(asked), explain
 
     async def _received(self, call: Call, framing: Framing, read: Callable[[bytes], _T]) -> _T:
         """What the body says. From when it is there the request is in flight."""

@@ -17,8 +17,9 @@ MIB = 1024 * 1024
 BODIES = 8
 
 # What answers. Auto: what the package has; Onnx: the same, known to be ONNX; Native: not ONNX.
-Runtime = Literal["Auto", "Onnx", "Native"]
-RUNTIMES: tuple[Runtime, ...] = ("Auto", "Onnx", "Native")
+# Explained: the pipeline where the package has one, since explanations are exact of that.
+Runtime = Literal["Auto", "Onnx", "Native", "Explained"]
+RUNTIMES: tuple[Runtime, ...] = ("Auto", "Onnx", "Native", "Explained")
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Limits:
     # TIDEMILL_MAX_BODIES_BYTES: of all requests together; 0: eight of the largest
     bodies_bytes: int = 0
     rows: int = 10_000  # TIDEMILL_MAX_ROWS: in one request
+    explained_rows: int = 0  # TIDEMILL_MAX_EXPLAINED_ROWS: in one request; 0: none is explained
     in_flight: int = 256  # TIDEMILL_MAX_IN_FLIGHT: requests being answered at a time
     batch_rows: int = 2_048  # TIDEMILL_MAX_BATCH_ROWS: rows put together from several requests
     # TIDEMILL_BODY_SECONDS: for the whole body to arrive, and for the answer to be taken
@@ -107,7 +109,7 @@ class Settings:
     termination: Path = Path("/dev/termination-log")  # TIDEMILL_TERMINATION
     port: int = 8080  # PORT; 0: any free one, named in the log
     grpc_port: int | None = None  # TIDEMILL_GRPC_PORT: as PORT; not set: no gRPC
-    runtime: Runtime = "Auto"  # TIDEMILL_RUNTIME: Auto, Onnx or Native
+    runtime: Runtime = "Auto"  # TIDEMILL_RUNTIME: Auto, Onnx, Native or Explained
     page: bool = True  # TIDEMILL_PAGE: Enabled or Disabled, the page for people at /
     access_log_every: int = 0  # TIDEMILL_ACCESS_LOG_EVERY: log one request of so many; 0: none
     limits: Limits = field(default_factory=Limits)
@@ -170,6 +172,7 @@ def _limits(env: Mapping[str, str]) -> Limits:
         body_bytes=_integer(env, "TIDEMILL_MAX_BODY_BYTES", Limits.body_bytes, least=1),
         bodies_bytes=_integer(env, "TIDEMILL_MAX_BODIES_BYTES", Limits.bodies_bytes),
         rows=_integer(env, "TIDEMILL_MAX_ROWS", Limits.rows, least=1),
+        explained_rows=_integer(env, "TIDEMILL_MAX_EXPLAINED_ROWS", Limits.explained_rows),
         in_flight=_integer(env, "TIDEMILL_MAX_IN_FLIGHT", Limits.in_flight, least=1),
         batch_rows=_integer(env, "TIDEMILL_MAX_BATCH_ROWS", Limits.batch_rows, least=1),
         body_seconds=_seconds(env, "TIDEMILL_BODY_SECONDS", Limits.body_seconds),

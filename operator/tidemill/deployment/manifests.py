@@ -31,6 +31,8 @@ HTTP_PORT = 8080
 GRPC_PORT = 9000
 PAGE = "Enabled"
 GRPC = "Disabled"
+EXPLAIN = "Disabled"
+EXPLAINED_ROWS = 20  # in one request
 DRAIN_SECONDS = 10
 STOP_SECONDS = 40
 START_SECONDS = 600  # until the process listens; the model is loaded later, in sight of the probes
@@ -55,6 +57,8 @@ def revision_of(target: Target, image: str, spec: ModelDeploymentSpec) -> str:
         shapes.append({"page": spec.page})
     if spec.grpc != GRPC:
         shapes.append({"grpc": spec.grpc})
+    if spec.explain != EXPLAIN:
+        shapes.append({"explain": spec.explain})
     if verification is not None:
         shapes.append(verification.model_dump(mode="json", exclude_defaults=True))
     texts = (json.dumps(shape, sort_keys=True) for shape in shapes)
@@ -168,6 +172,7 @@ def _server(
         "PORT": str(HTTP_PORT),
         **({"TIDEMILL_PAGE": spec.page} if spec.page != PAGE else {}),
         **({"TIDEMILL_GRPC_PORT": str(GRPC_PORT)} if spec.grpc != GRPC else {}),
+        **({"TIDEMILL_MAX_EXPLAINED_ROWS": str(EXPLAINED_ROWS)} if spec.explain != EXPLAIN else {}),
         **lookup.environment(spec.features, parent["metadata"]["namespace"], networks),
         **_believed(spec.model.verification),
     }
@@ -203,6 +208,8 @@ def _runtime(spec: ModelDeploymentSpec, target: Target) -> dict[str, str]:
     """
     if spec.runtime == "Native":
         return {"TIDEMILL_RUNTIME": "Native"}
+    if spec.explain != EXPLAIN:
+        return {"TIDEMILL_RUNTIME": "Explained"}
     return {"TIDEMILL_RUNTIME": "Onnx"} if target.onnx else {}
 
 

@@ -65,6 +65,19 @@ def test_the_page_can_be_switched_off_as_a_new_version() -> None:
     assert made(page="Disabled")["metadata"]["name"] != made()["metadata"]["name"]
 
 
+def test_explanations_have_the_pipeline_answer_as_a_new_version() -> None:
+    assert made(explain="Disabled") == made()
+    assert "TIDEMILL_MAX_EXPLAINED_ROWS" not in {v["name"] for v in container(made())["env"]}
+    told = {v["name"]: v["value"] for v in container(made(explain="Enabled"))["env"]}
+    assert told["TIDEMILL_MAX_EXPLAINED_ROWS"] == "20"
+    assert told["TIDEMILL_RUNTIME"] == "Explained"
+    native = {
+        v["name"]: v["value"] for v in container(made(explain="Enabled", runtime="Native"))["env"]
+    }
+    assert native["TIDEMILL_RUNTIME"] == "Native"
+    assert made(explain="Enabled")["metadata"]["name"] != made()["metadata"]["name"]
+
+
 def test_grpc_has_a_port_where_it_is_wanted_as_a_new_version() -> None:
     assert made(grpc="Disabled") == made()
     assert "TIDEMILL_GRPC_PORT" not in {variable["name"] for variable in container(made())["env"]}

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.pipeline import Pipeline
 
+from tidemill.stats import additive
 from tidemill_runner.failures import Failure
-from tidemill_runner.judgement import raw
 from tidemill_runner.judgement.asked import Asked
 from tidemill_runner.judgement.scene import Scene
 
@@ -57,7 +57,7 @@ class Contributed:
 
 def check(asked: Asked, pipeline: Pipeline) -> None:
     """Refuse, before anything is fitted, what could not be told; raises Failure."""
-    why = raw.fault(pipeline.steps[-1][1]) if asked.shap else None
+    why = additive.fault(pipeline.steps[-1][1]) if asked.shap else None
     if why:
         raise Failure("SpecInvalid", f"{FIELD}: {why}; leave it out, or use one of those")
 
@@ -68,7 +68,7 @@ def measure(scene: Scene) -> Contributed | None:
         return None
     try:
         return _measured(scene)
-    except (raw.NoPartsError, ValueError, TypeError, IndexError) as error:
+    except (additive.NoPartsError, ValueError, TypeError, IndexError) as error:
         log.warning("what features contribute is not told: %s", error)
         words = " ".join(str(error).split())[:300]
         return Contributed("", 0, (), (), note=f"contributions are not told: {words}")
@@ -76,7 +76,7 @@ def measure(scene: Scene) -> Contributed | None:
 
 def _measured(scene: Scene) -> Contributed:
     model, rng = scene.pipeline.steps[-1][1], np.random.default_rng(scene.seed)
-    few = _some(scene.parts.holdout, raw.rows_for(model), rng)
+    few = _some(scene.parts.holdout, additive.rows_for(model), rng)
     trained = _some(scene.parts.train, MOST_TRAINED, rng)
     width = _seen(scene.pipeline, scene.data.features[few[:1]]).shape[1]
     most = max(MOST_CELLS // max(width, 1), 1)
@@ -84,7 +84,7 @@ def _measured(scene: Scene) -> Contributed:
     rows = _dense(asked)
     background = _seen(scene.pipeline, scene.data.features[trained[:most]])
     # What absent cells mean is the model's matter: to XGBoost they are missing, and not 0.
-    found = raw.apart(model, rows, background, asked)
+    found = additive.apart(model, rows, background, asked)
     added, base = found.added, found.base
     if len(base) == 2:  # of two classes one says it all
         added, base = added[:, :, 1:], base[1:]

@@ -26,6 +26,10 @@ _REFUSALS = {
 }
 _JSON_TYPES = {"FP64": "number", "INT64": "integer", "BOOL": "boolean", "BYTES": "string"}
 _TEXT: Schema = {"type": "string"}
+_EXPLAIN: Schema = {
+    "type": "boolean",
+    "description": "Tell what each feature adds to the answer.",
+}
 _IDS = {
     "X-Tidemill-Prediction-Id": "Of this answer; labels are joined by it.",
     "X-Tidemill-Model-Name": "The model that answered.",
@@ -177,9 +181,12 @@ def _schemas(served: Served, limits: Limits) -> Schema:
         "minItems": 1,
         "maxItems": limits.rows,
     }
+    wrapped: Schema = {"rows": rows}
+    if served.explainer is not None:
+        wrapped["explain"] = _EXPLAIN
     return {
         "Row": _row(served.fields),
-        "Rows": {"oneOf": [rows, _closed({"rows": rows}, ["rows"])]},
+        "Rows": {"oneOf": [rows, _closed(wrapped, ["rows"])]},
         "Predictions": _predictions(served),
         "Error": _closed({"error": _TEXT}, ["error"]),
         "Model": _open("name", "version", "digest", "task", "columns", "labels", "examples"),
@@ -215,6 +222,8 @@ def _predictions(served: Served) -> Schema:
         shares = {name: {"type": ["number", "null"]} for name in names}
         one["properties"]["probabilities"] = _closed(shares, list(names))
         one["required"].append("probabilities")
+    if served.explainer is not None:
+        one["properties"]["contributions"] = {"type": "object"}
     texts = ("model_name", "model_version", "model_digest", "prediction_id")
     return {
         "type": "object",
@@ -244,7 +253,7 @@ def _infer_request(served: Served) -> Schema:
         "required": ["inputs"],
         "properties": {
             "id": {"type": "string", "maxLength": MAX_ID_CHARS},
-            "parameters": {"type": "object"},
+            "parameters": {"type": "object", "properties": _parameters(served)},
             "inputs": {"type": "array", "items": tensor, "minItems": 1},
             "outputs": {
                 "type": "array",
@@ -252,6 +261,11 @@ def _infer_request(served: Served) -> Schema:
             },
         },
     }
+
+
+def _parameters(served: Served) -> Schema:
+    known: Schema = {"binary_data_output": {"type": "boolean"}}
+    return known | {"explain": _EXPLAIN} if served.explainer is not None else known
 
 
 def _closed(properties: Schema, required: list[str]) -> Schema:

@@ -12,13 +12,14 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from tidemill_server.protocol.errors import ProtocolError
 
 Answer = dict[str, np.ndarray]
+T = TypeVar("T")
 
 LONG_SECONDS = 0.010
 MAX_MODEL_MESSAGE = 500
@@ -51,6 +52,12 @@ class _Job:
     answer: "asyncio.Future[Answer]"
 
 
+@dataclass(slots=True)
+class _Turn:
+    work: Callable[[], Any]
+    answer: "asyncio.Future[Any]"
+
+
 class Batcher:
     """Owns the model's queue. All methods are called on the event loop's thread."""
 
@@ -68,7 +75,7 @@ class Batcher:
         self._max_rows = max_rows
         self._thread = thread
         self._on_batch = on_batch
-        self._queue: deque[_Job] = deque()
+        self._queue: deque[_Job | _Turn] = deque()
         self._scheduled = False
 
     def predict(self, matrix: np.ndarray, wanted: tuple[str, ...]) -> "asyncio.Future[Answer]":
@@ -76,16 +83,30 @@ class Batcher:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Answer] = loop.create_future()
         self._queue.append(_Job(matrix, wanted, answer))
+        self._schedule(loop)
+        return answer
+
+    def turn(self, work: Callable[[], T]) -> "asyncio.Future[T]":
+        """Something else that asks the model, alone and in the thread, when it is its turn."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[T] = loop.create_future()
+        self._queue.append(_Turn(work, answer))
+        self._schedule(loop)
+        return answer
+
+    def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
         if not self._scheduled:
             # After everything else that is ready now: those requests belong to the same batch.
             self._scheduled = True
             loop.call_soon(self._flush)
-        return answer
 
     def _flush(self) -> None:
         jobs = self._take()
         if not jobs:
-            self._scheduled = False
+            if self._queue:
+                self._begin_turn()
+            else:
+                self._scheduled = False
             return
         rows = sum(len(job.matrix) for job in jobs)
         self._on_batch(rows)
@@ -95,6 +116,24 @@ class Batcher:
             done.add_done_callback(lambda future: self._finish(jobs, future.result()))
         else:
             self._finish(jobs, _predict(self._model, jobs))
+
+    def _begin_turn(self) -> None:
+        turn = self._queue.popleft()
+        loop = asyncio.get_running_loop()
+        if not isinstance(turn, _Turn) or turn.answer.done():  # its client has gone
+            loop.call_soon(self._flush)
+            return
+        done = loop.run_in_executor(self._thread, turn.work)
+        done.add_done_callback(lambda future: self._end_turn(turn, future))
+
+    def _end_turn(self, turn: _Turn, done: "asyncio.Future[Any]") -> None:
+        error = done.exception()
+        if not turn.answer.done():
+            if error is None:
+                turn.answer.set_result(done.result())
+            else:
+                turn.answer.set_exception(error)
+        asyncio.get_running_loop().call_soon(self._flush)
 
     def _finish(self, jobs: list[_Job], answers: list[Answer | Exception]) -> None:
         for job, answer in zip(jobs, answers, strict=True):
@@ -107,10 +146,14 @@ class Batcher:
         asyncio.get_running_loop().call_soon(self._flush)
 
     def _take(self) -> list[_Job]:
+        """The next batch; none where it is something else's turn."""
         jobs: list[_Job] = []
         rows = 0
-        while self._queue and (not jobs or rows + len(self._queue[0].matrix) <= self._max_rows):
-            job = self._queue.popleft()
+        while self._queue:
+            job = self._queue[0]
+            if isinstance(job, _Turn) or (jobs and rows + len(job.matrix) > self._max_rows):
+                break
+            self._queue.popleft()
             if not job.answer.done():
                 jobs.append(job)
                 rows += len(job.matrix)

@@ -43,6 +43,8 @@ def prepare(runtime: Runtime) -> None:
         importlib.import_module("onnxruntime")
     else:
         importlib.import_module("tidemill_server.formats.sklearn_model")
+    if runtime == "Explained":
+        importlib.import_module("tidemill.stats.additive")
 
 
 def is_onnx(folder: Path, runtime: Runtime) -> bool:
@@ -54,6 +56,8 @@ def is_onnx(folder: Path, runtime: Runtime) -> bool:
             SPEC_INVALID,
             f"the package has its model as {onnx_file.FILE} alone: set spec.runtime to Auto",
         )
+    if runtime == "Explained":
+        return alone
     return has_onnx and runtime != "Native"
 
 

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from tidemill_server.batching.batcher import Batcher
+from tidemill_server.explain.explainer import Explainer
 from tidemill_server.features.lookup import Lookup
 from tidemill_server.package.signature import Signature
 from tidemill_server.plain.columns import Field, fields_of
@@ -39,6 +40,7 @@ class Served:
     lookup: Lookup | None = None
     card: Mapping[str, Any] = field(default_factory=dict)
     platform: str = ""
+    explainer: Explainer | None = None
 
     @cached_property
     def fields(self) -> Mapping[str, Field]:

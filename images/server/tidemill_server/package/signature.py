@@ -23,6 +23,13 @@ COLUMN_TYPES = frozenset({"FP64", "INT64", "BOOL", "BYTES"})
 OUTPUT_TYPES = COLUMN_TYPES
 MAX_COLUMNS = 10_000
 MAX_EXAMPLES = 8
+MAX_BACKGROUND = 32
+# What an explanation adds to the outputs, whichever way it is asked for.
+EXPLAINED: Mapping[str, "ColumnType"] = {
+    "explanation": "FP64",
+    "explanation_base": "FP64",
+    "explanation_features": "BYTES",
+}
 
 ColumnType = Literal["FP64", "INT64", "BOOL", "BYTES"]
 Matrix = Literal["float64", "object", "object-nan"]
@@ -56,6 +63,8 @@ class Signature:
     outputs: tuple[Output, ...]
     # Rows that the model has answered, as its matrix has them; none in packages of old.
     examples: tuple[tuple[Any, ...], ...] = ()
+    # Rows held out, as `examples`, that explanations compare with; none in packages of old.
+    background: tuple[tuple[Any, ...], ...] = ()
     # The file of the model's trees, where they are not in skops' format, and the classes' labels.
     trees: str | None = None
     classes: tuple[Any, ...] | None = None
@@ -98,6 +107,11 @@ class Signature:
         return tuple(output.name for output in self.outputs)
 
     @cached_property
+    def answered(self) -> Mapping[str, ColumnType]:
+        """The datatype of everything that an answer may have."""
+        return {**EXPLAINED, **{output.name: output.datatype for output in self.outputs}}
+
+    @cached_property
     def outputs_by_name(self) -> Mapping[str, Output]:
         return {output.name: output for output in self.outputs}
 
@@ -131,8 +145,10 @@ def parse_signature(document: Mapping[str, Any]) -> Signature:
     if matrix == "float64" and any(column.datatype == "BYTES" for column in inputs):
         raise ValueError("a float64 matrix cannot hold a BYTES column")
     examples = tuple(_example(row, inputs) for row in document.get("examples") or ())
+    background = tuple(_example(row, inputs) for row in document.get("background") or ())
     return Signature(
-        *(str(document["task"]), matrix, inputs, outputs, examples[:MAX_EXAMPLES]),
+        *(str(document["task"]), matrix, inputs, outputs),
+        *(examples[:MAX_EXAMPLES], background[:MAX_BACKGROUND]),
         **_trees(document),
         onnx=_onnx(document, inputs),
     )

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import orjson
 
+from tidemill_server.explain.explainer import Explanation
+from tidemill_server.explain.telling import in_words
 from tidemill_server.package.signature import Signature
-from tidemill_server.protocol.infer import Stamp
 
 CLASSIFICATION = "Classification"
 
@@ -27,12 +28,10 @@ def class_names(signature: Signature) -> tuple[str, ...]:
 def write_predictions(
     answer: Mapping[str, np.ndarray],
     signature: Signature,
-    told: Mapping[str, Any],
-    *,
-    stamp: Stamp,
-    prediction: str,
+    head: Mapping[str, Any],
+    explanation: Explanation | None = None,
 ) -> bytes:
-    """The body; a probability that is no number is null."""
+    """The body, which begins with the head; a probability that is no number is null."""
     key = "label" if signature.task == CLASSIFICATION else "value"
     found: list[dict[str, Any]] = [{key: value} for value in answer["predict"].tolist()]
     names = class_names(signature)
@@ -40,12 +39,10 @@ def write_predictions(
         rows = answer["predict_proba"].tolist()
         for one, values in zip(found, rows, strict=True):
             one["probabilities"] = dict(zip(names, values, strict=True))
-    document = {
-        "model_name": stamp.name,
-        "model_version": stamp.version,
-        "model_digest": stamp.digest,
-        "prediction_id": prediction,
-        **told,
-        "predictions": found,
-    }
+    document = dict(head)
+    if explanation is not None:
+        document["explanation"], rows = in_words(explanation, names)
+        for one, contributions in zip(found, rows, strict=True):
+            one["contributions"] = contributions
+    document["predictions"] = found
     return orjson.dumps(document)

@@ -6,6 +6,7 @@ Rows are counted from 1, the header of a CSV is none of them.
 import csv
 import io
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -13,6 +14,7 @@ import orjson
 from tidemill_server.plain.columns import Field, check_names, too_many
 from tidemill_server.plain.values import from_json, from_text
 from tidemill_server.protocol.errors import ProtocolError, bad_request
+from tidemill_server.protocol.infer import EXPLAIN
 
 CSV_TYPE = b"text/csv"
 # What curl -d says unless it is told what it sends.
@@ -20,27 +22,35 @@ _JSON_TYPES = frozenset({b"", b"application/json", b"application/x-www-form-urle
 Fields = Mapping[str, Field]
 
 
-def read_plain(
-    body: bytes, content_type: bytes, fields: Fields, max_rows: int
-) -> list[dict[str, Any]]:
-    """One tensor for each column; raises ProtocolError."""
+@dataclass(slots=True)
+class Plain:
+    """One tensor for each column; and whether the answers are to be explained."""
+
+    tensors: list[dict[str, Any]]
+    explain: bool
+
+
+def read_plain(body: bytes, content_type: bytes, fields: Fields, max_rows: int) -> Plain:
+    """Parse and check all but the values; raises ProtocolError."""
+    explain = False
     if content_type == CSV_TYPE:
         columns, rows = _csv(body, fields, max_rows)
     elif content_type in _JSON_TYPES or content_type.endswith(b"+json"):
-        columns, rows = _json(body, fields, max_rows)
+        columns, rows, explain = _json(body, fields, max_rows)
     else:
         raise ProtocolError(
             415,
             f"rows come as application/json or text/csv, "
             f"not as {content_type[:100].decode('latin-1')!r}",
         )
-    return [
+    tensors = [
         {"name": name, "datatype": fields[name].datatype, "shape": [rows], "data": values}
         for name, values in columns.items()
     ]
+    return Plain(tensors, explain)
 
 
-def _json(body: bytes, fields: Fields, max_rows: int) -> tuple[dict[str, list[Any]], int]:
+def _json(body: bytes, fields: Fields, max_rows: int) -> tuple[dict[str, list[Any]], int, bool]:
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -50,16 +60,28 @@ def _json(body: bytes, fields: Fields, max_rows: int) -> tuple[dict[str, list[An
         raise bad_request(
             'the body must be a list of rows such as [{"column": 1}, …], or {"rows": [{…}, …]}'
         )
-    if type(document) is dict and len(document) > 1:
-        other = next(name for name in document if name != "rows")
-        raise bad_request(f"beside 'rows' the body has {other[:100]!r}, which means nothing here")
+    explain = _explain(document) if type(document) is dict and len(document) > 1 else False
     if not rows:
         raise bad_request("the request has no rows")
     if len(rows) > max_rows:
         raise too_many(len(rows), max_rows)
     _check_rows(rows, fields)
     first = rows[0]
-    return {name: from_json([row[name] for row in rows], fields[name]) for name in first}, len(rows)
+    columns = {name: from_json([row[name] for row in rows], fields[name]) for name in first}
+    return columns, len(rows), explain
+
+
+def _explain(document: dict[str, Any]) -> bool:
+    """What there is beside the rows."""
+    for name in document:
+        if name not in ("rows", EXPLAIN):
+            raise bad_request(
+                f"beside 'rows' the body has {name[:100]!r}, which means nothing here"
+            )
+    explain = document.get(EXPLAIN, False)
+    if type(explain) is not bool:
+        raise bad_request(f"{EXPLAIN!r} must be true or false")
+    return explain
 
 
 def _check_rows(rows: list[Any], fields: Fields) -> None:

@@ -45,17 +45,19 @@ def examine(folder: Path, runtime: Runtime) -> None:
 def probe_rows(signature: Signature) -> np.ndarray:
     """The examples of the package, or rows of the right types where it has none."""
     if signature.examples:
-        columns = [list(values) for values in zip(*signature.examples, strict=True)]
-        return assembled(
-            [
-                _missing_as_nan(values, column)
-                for values, column in zip(columns, signature.inputs, strict=True)
-            ],
-            len(signature.examples),
-            signature,
-        )
+        return as_matrix(signature.examples, signature)
     rows = [[_value(column, step) for column in signature.inputs] for step in (0, 1, 2)]
     return np.array(rows, dtype=object if signature.as_objects else np.float64)
+
+
+def as_matrix(rows: tuple[tuple[Any, ...], ...], signature: Signature) -> np.ndarray:
+    """Rows of the signature, of which there is one at least, as the model is asked with them."""
+    columns = [list(values) for values in zip(*rows, strict=True)]
+    found = [
+        _missing_as_nan(values, column)
+        for values, column in zip(columns, signature.inputs, strict=True)
+    ]
+    return assembled(found, len(rows), signature)
 
 
 def _missing_as_nan(values: list[Any], column: Column) -> list[Any]:

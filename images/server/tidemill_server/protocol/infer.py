@@ -17,6 +17,7 @@ from tidemill_server.protocol.errors import bad_request, shown
 from tidemill_server.protocol.rows import read_rows
 
 MAX_ID_CHARS = 1000
+EXPLAIN = "explain"  # the parameter of a request
 NONE: frozenset[str] = frozenset()
 
 
@@ -32,6 +33,7 @@ class InferRequest:
     outputs: tuple[str, ...]
     told: Mapping[str, Any] | None = None
     as_bytes: frozenset[str] = NONE
+    explain: bool = False
 
 
 @dataclass(slots=True)  # not frozen: one is made for each request
@@ -42,6 +44,7 @@ class Envelope:
     inputs: object
     outputs: tuple[str, ...]
     as_bytes: frozenset[str]
+    explain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ def read_request(
     """Parse and check; raises ProtocolError."""
     request = read_envelope(body, signature, json_bytes)
     rows = read_rows(request.inputs, signature, max_rows)
-    return InferRequest(request.id, rows, request.outputs, None, request.as_bytes)
+    return InferRequest(request.id, rows, request.outputs, None, request.as_bytes, request.explain)
 
 
 def read_envelope(body: bytes, signature: Signature, json_bytes: int | None = None) -> Envelope:
@@ -77,9 +80,12 @@ def read_envelope(body: bytes, signature: Signature, json_bytes: int | None = No
     check_id(request_id)
     if tail is not None:
         binary.attach(document.get("inputs"), tail)
-    by_default = _flag(document, "binary_data_output", by_default=False)
+    by_default = explain = False
+    if "parameters" in document:
+        by_default = _flag(document, "binary_data_output", by_default=False)
+        explain = _flag(document, EXPLAIN, by_default=False)
     outputs, as_bytes = read_outputs(document.get("outputs"), signature, by_default)
-    return Envelope(request_id, document.get("inputs"), outputs, as_bytes)
+    return Envelope(request_id, document.get("inputs"), outputs, as_bytes, explain)
 
 
 def check_id(request_id: object) -> None:
@@ -153,7 +159,7 @@ def write_answer(
     document["outputs"] = [
         {
             "name": name,
-            "datatype": signature.outputs_by_name[name].datatype,
+            "datatype": signature.answered[name],
             "shape": list(answer[name].shape),
             "data": answer[name].ravel().tolist(),
         }
@@ -170,7 +176,7 @@ def _with_bytes(
 ) -> tuple[bytes, int]:
     outputs, tail = [], []
     for name in request.outputs:
-        datatype, values = signature.outputs_by_name[name].datatype, answer[name]
+        datatype, values = signature.answered[name], answer[name]
         output: dict[str, Any] = {
             "name": name,
             "datatype": datatype,

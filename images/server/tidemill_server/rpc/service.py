@@ -125,8 +125,13 @@ class Service:
         with self._inference.gate:
             envelope, asked = await self._read(call, served)
             rows, told = await _rows(served, asked)
-            request = InferRequest(envelope.id, rows, envelope.outputs, told, envelope.as_bytes)
-            answer = await served.batcher.predict(rows, envelope.outputs)
+            request = InferRequest(
+                *(envelope.id, rows, envelope.outputs, told, envelope.as_bytes, envelope.explain)
+            )
+            if request.explain:
+                answer, request = await self._inference.explained(served, request)
+            else:
+                answer = await served.batcher.predict(rows, envelope.outputs)
             written = write_infer(
                 request, answer, served.signature, stamp=self._stamp, prediction=prediction
             )

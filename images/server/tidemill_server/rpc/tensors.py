@@ -14,7 +14,14 @@ import numpy as np
 from tidemill_server.package.signature import Signature
 from tidemill_server.protocol import binary
 from tidemill_server.protocol.errors import ProtocolError, bad_request, shown
-from tidemill_server.protocol.infer import Envelope, InferRequest, Stamp, check_id, read_outputs
+from tidemill_server.protocol.infer import (
+    EXPLAIN,
+    Envelope,
+    InferRequest,
+    Stamp,
+    check_id,
+    read_outputs,
+)
 from tidemill_server.rpc.messages import CLASSES, Message, parse
 
 # More fields than a request can mean take much more memory than their bytes: so many of them are
@@ -67,8 +74,18 @@ def read_infer(data: bytes, signature: Signature, max_rows: int, keys: int = 0) 
         {"name": output.name, "parameters": _classification(output)} for output in message.outputs
     ]
     outputs, as_bytes = read_outputs(asked, signature, by_default=bool(raw))
-    envelope = Envelope(message.id or None, inputs, outputs, as_bytes)
+    explain = _explain(message)
+    envelope = Envelope(message.id or None, inputs, outputs, as_bytes, explain)
     return RpcRequest(message.model_name, message.model_version, envelope)
+
+
+def _explain(message: Message) -> bool:
+    if EXPLAIN not in message.parameters:
+        return False
+    parameter = message.parameters[EXPLAIN]
+    if parameter.WhichOneof("parameter_choice") != "bool_param":
+        raise bad_request(f"the parameter {EXPLAIN!r} must be a bool_param")
+    return bool(parameter.bool_param)
 
 
 def _classification(output: Message) -> dict[str, Any]:
@@ -189,9 +206,10 @@ def write_infer(
     parameters["model_digest"].string_param = stamp.digest
     for name, value in (request.told or {}).items():
         # Numbers by Dataset have no type of their own here.
-        parameters[name].string_param = json.dumps(value, separators=(",", ":"))
+        text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+        parameters[name].string_param = text
     for name in request.outputs:
-        values, datatype = answer[name], signature.outputs_by_name[name].datatype
+        values, datatype = answer[name], signature.answered[name]
         output = message.outputs.add(name=name, datatype=datatype, shape=values.shape)
         if request.as_bytes:
             message.raw_output_contents.append(binary.write(datatype, values))

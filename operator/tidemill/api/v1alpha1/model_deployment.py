@@ -94,6 +94,13 @@ class ModelDeploymentSpec(ApiModel):
             "change of it comes up as a new version does."
         ),
     ] = "Disabled"
+    explain: Annotated[
+        Literal["Enabled", "Disabled"],
+        Field(
+            description="Whether requests may ask what each feature adds to an answer. Where they "
+            "may, the pipeline answers rather than ONNX Runtime: contributions are exact of that."
+        ),
+    ] = "Disabled"
     suspend: Annotated[
         bool, Field(description="Leave what runs as it is and change nothing while true.")
     ] = False

@@ -11,8 +11,9 @@ from tests.unit.runner.judgement.scenes import judged, noise, report
 from tests.unit.runner.judgement.scenes import tree as small_tree
 from tests.unit.runner.workshop import Workshop, estimator, regression
 
+from tidemill.stats import additive
 from tidemill_runner.failures import Failure
-from tidemill_runner.judgement import contributed, raw
+from tidemill_runner.judgement import contributed
 
 ASKED: dict[str, Any] = {"explain": {"shap": True}}
 RNG = np.random.default_rng(0)
@@ -49,7 +50,7 @@ def named(model: Any) -> Any:
 @pytest.mark.parametrize(("model", "rows", "target"), MODELS, ids=named)
 def test_parts_come_to_the_whole(model: Any, rows: Any, target: Any) -> None:
     model.fit(rows, target)
-    parts = raw.apart(model, rows[:40], rows)
+    parts = additive.apart(model, rows[:40], rows)
     assert parts.added.sum(axis=1) + parts.base == pytest.approx(parts.said, abs=1e-9)
     assert parts.added.shape[:2] == (40, 4)
 
@@ -66,7 +67,7 @@ def test_parts_come_to_the_whole(model: Any, rows: Any, target: Any) -> None:
 )
 def test_a_model_of_one_feature_has_parts(model: Any) -> None:
     model.fit(X[:, :1], Y)
-    parts = raw.apart(model, X[:40, :1], X[:, :1])
+    parts = additive.apart(model, X[:40, :1], X[:, :1])
     assert parts.added.sum(axis=1) + parts.base == pytest.approx(parts.said, abs=1e-9)
 
 
@@ -78,7 +79,7 @@ def test_absent_cells_are_what_the_model_takes_them_for(library: str, target: An
     quiet = {"verbose": -1} if library == "lightgbm" else {}
     holes = sparse.csr_matrix(np.where(RNG.random(X.shape) < 0.5, 0.0, X))
     model = made(n_estimators=5, n_jobs=1, **quiet).fit(holes, target)
-    parts = raw.apart(model, holes[:30].toarray(), holes.toarray(), holes[:30])
+    parts = additive.apart(model, holes[:30].toarray(), holes.toarray(), holes[:30])
     asked = {"output_margin": True} if library == "xgboost" else {"raw_score": True}
     said = np.asarray(model.predict(holes[:30], **asked)).reshape(30, -1)
     assert parts.said == pytest.approx(said, abs=1e-5)
@@ -94,7 +95,7 @@ def test_boosted_trees_say_themselves(library: str, target: Any) -> None:
     kind = "Regressor" if target is Y else "Classifier"
     quiet = {"verbose": -1} if library == "lightgbm" else {}
     model = getattr(module, prefix + kind)(n_estimators=5, n_jobs=1, **quiet).fit(HOLES, target)
-    parts = raw.apart(model, HOLES[:30], HOLES)
+    parts = additive.apart(model, HOLES[:30], HOLES)
     assert parts.added.sum(axis=1) + parts.base == pytest.approx(parts.said, abs=1e-3)
     assert parts.added.shape == (30, 4, 3 if target is THREE else 1)
 
@@ -112,7 +113,7 @@ def test_they_are_those_of_the_library(model: Any, rows: Any, target: Any) -> No
     # The library takes no missing values for scikit-learn's own trees.
     whole = np.nan_to_num(rows)
     model.fit(whole, target)
-    parts = raw.apart(model, whole[:10], whole)
+    parts = additive.apart(model, whole[:10], whole)
     teller = shap.TreeExplainer(model, feature_perturbation="tree_path_dependent")
     given = np.asarray(teller.shap_values(whole[:10], check_additivity=False))
     assert parts.added == pytest.approx(given.reshape(parts.added.shape), abs=1e-6)
@@ -192,13 +193,13 @@ def test_what_has_none_is_refused_before_anything_is_fitted(workshop: Workshop) 
 
 def test_an_estimator_to_begin_with_is_refused() -> None:
     model = ensemble.GradientBoostingRegressor(init=linear_model.Ridge())
-    assert "begins with another estimator" in str(raw.fault(model))
-    assert raw.fault(ensemble.GradientBoostingRegressor()) is None
-    assert raw.fault(neural_network.MLPRegressor()) is not None
+    assert "begins with another estimator" in str(additive.fault(model))
+    assert additive.fault(ensemble.GradientBoostingRegressor()) is None
+    assert additive.fault(neural_network.MLPRegressor()) is not None
 
 
 def test_a_model_too_large_says_so(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(raw, "MOST_LEAVES", 3)
+    monkeypatch.setattr(additive, "MOST_LEAVES", 3)
     found = contributions(workshop)
     assert "leaves, more than 3" in found["note"]
     assert found["features"] == []
@@ -208,15 +209,16 @@ def test_a_model_too_large_says_so(workshop: Workshop, monkeypatch: pytest.Monke
 def test_parts_that_do_not_add_up_are_not_told(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(raw.shapley, "expected", lambda tree: np.zeros(tree.value.shape[1]) + 9)
+    wrong = "tidemill.stats.additive.shapley.expected"
+    monkeypatch.setattr(wrong, lambda tree: np.zeros(tree.value.shape[1]) + 9)
     assert "do not add up" in contributions(workshop)["note"]
 
 
 def test_rows_are_bounded_by_the_size_of_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(raw, "MOST_WORK", 400)
+    monkeypatch.setattr(additive, "MOST_WORK", 400)
     model = tree.DecisionTreeRegressor(max_leaf_nodes=8).fit(X, Y)
-    assert raw.rows_for(model) == 50
-    assert raw.rows_for(linear_model.Ridge()) == 400
+    assert additive.rows_for(model) == 50
+    assert additive.rows_for(linear_model.Ridge()) == 400
 
 
 def test_the_package_stays_the_same(workshop: Workshop) -> None:

@@ -101,3 +101,37 @@ async def test_a_client_that_left_is_not_predicted(pace: Pace, thread: ThreadPoo
     answer = await batcher.predict(rows(2.0), ("predict",))
     assert answer["predict"].tolist() == [4.0]
     assert sum(model.calls) <= 2
+
+
+async def test_another_turn_is_taken_in_its_order(pace: Pace, thread: ThreadPoolExecutor) -> None:
+    model = Doubling()
+    batcher = Batcher(model, pace, max_rows=100, thread=thread)
+    before = batcher.predict(rows(1.0), ("predict",))
+    turn = batcher.turn(lambda: list(model.calls))
+    after = [batcher.predict(rows(value), ("predict",)) for value in (2.0, 3.0)]
+    assert await turn == [1], "those before it are answered, those after it are not"
+    assert (await before)["predict"].tolist() == [2.0]
+    assert [(await one)["predict"].tolist() for one in after] == [[4.0], [6.0]]
+    assert model.calls == [1, 2]
+
+
+async def test_a_turn_that_fails_is_its_own(pace: Pace, thread: ThreadPoolExecutor) -> None:
+    batcher = Batcher(Doubling(), pace, max_rows=100, thread=thread)
+
+    def fails() -> None:
+        raise ValueError("not so")
+
+    turn, after = batcher.turn(fails), batcher.predict(rows(1.0), ("predict",))
+    with pytest.raises(ValueError, match="not so"):
+        await turn
+    assert (await after)["predict"].tolist() == [2.0]
+
+
+async def test_a_turn_that_nobody_waits_for_is_not_taken(
+    pace: Pace, thread: ThreadPoolExecutor
+) -> None:
+    model, taken = Doubling(), []
+    batcher = Batcher(model, pace, max_rows=100, thread=thread)
+    batcher.turn(lambda: taken.append(1)).cancel()
+    assert (await batcher.predict(rows(1.0), ("predict",)))["predict"].tolist() == [2.0]
+    assert not taken

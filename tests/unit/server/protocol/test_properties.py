@@ -92,9 +92,9 @@ JSON = st.recursive(
 def test_any_json_as_rows(document: Any, model: Any) -> None:
     body = json.dumps(document).encode()
     fields = fields_of(model, None)
-    refusing(lambda: read_rows(read_plain(body, b"", fields, ROWS), model, ROWS))
+    refusing(lambda: read_rows(read_plain(body, b"", fields, ROWS).tensors, model, ROWS))
     wrapped = json.dumps([document]).encode()
-    refusing(lambda: read_rows(read_plain(wrapped, b"", fields, ROWS), model, ROWS))
+    refusing(lambda: read_rows(read_plain(wrapped, b"", fields, ROWS).tensors, model, ROWS))
 
 
 @MANY
@@ -104,7 +104,9 @@ def test_any_text_as_csv(text: str, model: Any) -> None:
     header = ",".join(fields) + "\n"
     for body in (text.encode(), (header + text).encode()):
         refusing(
-            lambda body=body: read_rows(read_plain(body, b"text/csv", fields, ROWS), model, ROWS)
+            lambda body=body: read_rows(
+                read_plain(body, b"text/csv", fields, ROWS).tensors, model, ROWS
+            )
         )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 from sklearn import dummy, ensemble, linear_model, svm, tree
-from sklearn.base import is_classifier
+from sklearn.base import BaseEstimator, is_classifier
 
 from tidemill.stats import shapley
 from tidemill.stats.shapley import Tree
@@ -157,10 +157,17 @@ def _way(model: object) -> Apart | None:
 
 
 def _unit(model: object) -> str:
-    if not is_classifier(model):
+    if not _classifies(model):
         return "prediction"
     told = (*_SINGLE_TREES, *_FORESTS)
     return "probability" if isinstance(model, told) else "score"
+
+
+def _classifies(model: object) -> bool:
+    """Trees as a server has them know their classes, and are no estimator of scikit-learn's."""
+    if isinstance(model, BaseEstimator):
+        return bool(is_classifier(model))
+    return getattr(model, "classes", None) is not None
 
 
 def _trees(model: Any, rows: Floats, trained: Floats) -> Parts:  # noqa: ANN401, ARG001
@@ -248,7 +255,8 @@ def _line(model: Any, rows: Floats, trained: Floats) -> Parts:  # noqa: ANN401
 def _xgboost(model: Any, rows: Floats, trained: Floats) -> Parts:  # noqa: ANN401, ARG001
     from xgboost import DMatrix  # noqa: PLC0415 - only where the image has it
 
-    booster, cells = model.get_booster(), DMatrix(rows)
+    booster = model.get_booster() if hasattr(model, "get_booster") else model.booster
+    cells = DMatrix(rows)
     count = cells.num_row()
     given = np.asarray(booster.predict(cells, pred_contribs=True), np.float64)
     said = np.asarray(booster.predict(cells, output_margin=True), np.float64)
@@ -259,7 +267,8 @@ def _xgboost(model: Any, rows: Floats, trained: Floats) -> Parts:  # noqa: ANN40
 
 
 def _lightgbm(model: Any, rows: Floats, trained: Floats) -> Parts:  # noqa: ANN401, ARG001
-    booster, count = model.booster_, rows.shape[0]
+    booster = model.booster_ if hasattr(model, "booster_") else model.booster
+    count = rows.shape[0]
     told = booster.predict(rows, pred_contrib=True)
     # Of sparse rows and several classes it gives a list.
     blocks = told if isinstance(told, list) else [told]

@@ -1,0 +1,1 @@
+"""What each feature adds to an answer, told on request."""

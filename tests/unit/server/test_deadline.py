@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 import threading
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 from tests.unit.server.bodies import came
 from tests.unit.server.protocol.test_fuzz import SIGNATURE
-from tests.unit.server.raw import exchange, head, refusal
+from tests.unit.server.raw import PATH, exchange, head, refusal
 from tests.unit.server.servers import Server
 from tests.unit.server.test_open_inference_protocol import refused, request
 
@@ -85,7 +84,11 @@ def test_a_time_that_is_none_is_400(logistic: Server, value: str) -> None:
 
 
 def test_the_connection_is_of_use_after_an_answer_in_time(logistic: Server) -> None:
-    with socket.create_connection(("127.0.0.1", logistic.port), timeout=60) as connection:
-        for _ in range(2):
-            connection.sendall(head("content-length: 2", "x-tidemill-timeout-ms: 9999") + b"{}")
-            assert connection.recv(4096).startswith(b"HTTP/1.1 400")
+    connection = logistic.connect()
+    for _ in range(2):
+        connection.request("POST", PATH, b"{}", {"x-tidemill-timeout-ms": "9999"})
+        answer = connection.getresponse()
+        assert answer.status == 400
+        assert answer.read()
+        assert not answer.will_close
+    connection.close()

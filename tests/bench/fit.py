@@ -4,8 +4,9 @@ Run from the root of the tree: `python -m tests.bench.fit [--rows N] [--json FIL
 same Parquet from a MinIO beside them, fit the same gradient boosting on the first four fifths of
 the rows, measure it on the others, and send the model back; the run also verifies what it read,
 judges (baselines, importance, calibration, intervals), proves the model, and reports. Each is a
-process of its own, from its start to its end, with both cores. Three sizes: a small fit, a fit of
-about a minute, and many rows. Medians of three rounds in turn; of many rows, one.
+process of its own, from its start to its end, with both cores. Four sizes: a small fit; a fit that
+takes about a minute, of trees one after the other; a million rows, where it is the rows that the
+run looks at once more; and many rows. Medians of three rounds in turn; of many rows, one.
 """
 
 import os
@@ -32,6 +33,9 @@ from tidemill.store import layout
 FEATURES, TARGET = 10, "y"
 BARE = Path(__file__).parent / "elsewhere" / "bare_fit.py"
 SMALL_ROWS, SMALL_TREES = 2_000, 20
+MINUTE_ROWS, MINUTE_TREES = 100_000, 300
+HISTOGRAMS = "HistGradientBoostingClassifier"
+ONE_BY_ONE = "GradientBoostingClassifier"
 ROUNDS = 3
 WHOLE = 10_000_000
 TARGETS = {
@@ -66,9 +70,21 @@ def deliver(bench: Workbench, folder: Path, rows: int) -> dict[str, Any]:
     return bench.ingest("Parquet").result
 
 
-def spec(trees: int) -> dict[str, Any]:
-    params = {"max_iter": trees, "early_stopping": False}
-    name = "sklearn.ensemble.HistGradientBoostingClassifier"
+@dataclass(frozen=True)
+class Fit:
+    """What is fitted, to how much."""
+
+    rows: int
+    trees: int
+    rounds: int = ROUNDS
+    kind: str = HISTOGRAMS
+
+
+def spec(fit: Fit) -> dict[str, Any]:
+    params: dict[str, Any] = {"n_estimators": fit.trees}
+    if fit.kind == HISTOGRAMS:
+        params = {"max_iter": fit.trees, "early_stopping": False}
+    name = f"sklearn.ensemble.{fit.kind}"
     return {
         "task": "Classification",
         "target": TARGET,
@@ -101,12 +117,12 @@ class Pair:
 
     bench: Workbench
     version: Mapping[str, Any]
-    trees: int
+    fit: Fit
     number: int = 0
 
     def run(self) -> Spent:
         self.number += 1
-        uid = f"uid-{self.trees}-{self.number}"
+        uid = f"uid-{self.fit.trees}-{self.number}"
         document = {
             "apiVersion": "runner.tidemill.dev/v1",
             "verb": "train",
@@ -121,7 +137,7 @@ class Pair:
                 "manifest": self.version["manifest"],
                 "cas": layout.cas_prefix(NAMESPACE),
             },
-            "spec": spec(self.trees),
+            "spec": spec(self.fit),
             # The package is new each time, as a run's is.
             "models": layout.model_prefix(NAMESPACE, uid),
             "image": "registry.example/runner@sha256:0",
@@ -135,13 +151,13 @@ class Pair:
         config = self.bench.server.config
         with tempfile.TemporaryDirectory() as folder:
             where = [config.host, config.access_key, config.secret_key, self.bench.bucket]
-            what = [f"{self.bench.prefix}rows.parquet", str(self.trees), folder]
+            what = [f"{self.bench.prefix}rows.parquet", self.fit.kind, str(self.fit.trees), folder]
             return spent([sys.executable, str(BARE), *where, *what], os.environ)
 
-    def measured(self, rounds: int) -> tuple[Spent, Spent]:
+    def measured(self) -> tuple[Spent, Spent]:
         """Both, in turn; the medians."""
         runs, scripts = [], []
-        for _ in range(rounds):
+        for _ in range(self.fit.rounds):
             scripts.append(self.script())
             runs.append(self.run())
         return _median(runs), _median(scripts)
@@ -154,14 +170,15 @@ def _median(several: Sequence[Spent]) -> Spent:
     )
 
 
-def sizes(rows: int) -> dict[str, tuple[int, int, int]]:
-    """Rows, trees and rounds of each size, where the largest has so many rows."""
+def sizes(rows: int) -> dict[str, Fit]:
+    """What is fitted, where the largest has so many rows."""
     if rows < WHOLE:
-        return {"small fit": (SMALL_ROWS, SMALL_TREES, 1), "many rows": (rows, 20, 1)}
+        return {"small fit": Fit(SMALL_ROWS, SMALL_TREES, 1), "many rows": Fit(rows, 20, 1)}
     return {
-        "small fit": (SMALL_ROWS, SMALL_TREES, ROUNDS),
-        "a minute": (rows // 10, 400, ROUNDS),
-        "many rows": (rows, 100, 1),
+        "small fit": Fit(SMALL_ROWS, SMALL_TREES),
+        "a minute": Fit(MINUTE_ROWS, MINUTE_TREES, kind=ONE_BY_ONE),
+        "a million rows": Fit(rows // 10, 400),
+        "many rows": Fit(rows, 100, 1),
     }
 
 
@@ -169,10 +186,10 @@ def measured(rows: int) -> table.Figures:
     found: table.Figures = {}
     with tempfile.TemporaryDirectory() as folder, minio_server(Path(folder, "s3")) as server:
         bench = Workbench(server, Path(folder, "pods"))
-        for name, (count, trees, rounds) in sizes(rows).items():
-            version = deliver(bench, Path(folder), count)
-            run, script = Pair(bench, version, trees).measured(rounds)
-            found[f"{name}: rows"] = count
+        for name, fit in sizes(rows).items():
+            version = deliver(bench, Path(folder), fit.rows)
+            run, script = Pair(bench, version, fit).measured()
+            found[f"{name}: rows"] = fit.rows
             found[f"{name}: script, s"] = script.seconds
             found[f"{name}: run, s"] = run.seconds
             found[f"{name}: the run takes longer by, s"] = run.seconds - script.seconds

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from tidemill_server.answers import JSON, Answer
+from tidemill_server.capture.ring import Ring
 from tidemill_server.explain import telling
 from tidemill_server.features.request import Asked
 from tidemill_server.lifecycle.state import Served
@@ -56,6 +57,7 @@ class Inference:
         # Those of all fronts: gRPC's requests count with REST's.
         self.gate = Gate(limits.in_flight)
         self.budget = Budget(limits.held_bytes)
+        self.capture = Ring(limits.captured_rows, limits.captured_bytes)
 
     @property
     def in_flight(self) -> int:
@@ -104,6 +106,8 @@ class Inference:
             answer, request = await self.explained(call.served, request)
         else:
             answer = await call.served.batcher.predict(request.rows, request.outputs)
+        if self.capture.enabled:
+            self.capture.add(call.prediction, request.rows, answer)
         written, json_bytes = write_answer(
             request, answer, signature, stamp=self.stamp, prediction=call.prediction
         )
@@ -150,6 +154,8 @@ class Inference:
         if explain:
             telling.check(served, len(rows), self._limits.explained_rows)
         answer = await served.batcher.predict(rows, served.signature.output_names)
+        if self.capture.enabled:
+            self.capture.add(call.prediction, rows, answer)
         found = await telling.explain(served, rows) if explain else None
         stamp = self.stamp
         head = {

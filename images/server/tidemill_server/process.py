@@ -18,6 +18,7 @@ import uvloop
 from tidemill_server.about.page import pages
 from tidemill_server.accounts import Accounts
 from tidemill_server.app import Application
+from tidemill_server.capture.ring import Ring
 from tidemill_server.exits import INTERNAL_ERROR, Exit, Refused
 from tidemill_server.ids import PredictionIds
 from tidemill_server.inference import Inference
@@ -119,8 +120,17 @@ class Process:
         self._metrics.watch("in_flight", "Requests in flight.", lambda: inference.in_flight)
         held = "Bytes of bodies that are being received and read."
         self._metrics.watch("held_bytes", held, lambda: inference.held_bytes)
+        self._watch(inference.capture)
         self._metrics.watch("ready", "1 when the model answers.", lambda: self._state.ready)
         return inference
+
+    def _watch(self, ring: Ring) -> None:
+        if ring.enabled:
+            metrics = self._metrics
+            metrics.count("captured_rows", "Rows kept with their answers.", lambda: ring.captured)
+            dropped = "Rows that made room for newer ones before anybody had taken them."
+            metrics.count("capture_dropped_rows", dropped, lambda: ring.dropped)
+            metrics.watch("capture_rows", "Rows kept now.", lambda: ring.rows)
 
     async def _listen_to_rest(self, inference: Inference, accounts: Accounts) -> int:
         """The port."""

@@ -33,6 +33,8 @@ class Limits:
     explained_rows: int = 0  # TIDEMILL_MAX_EXPLAINED_ROWS: in one request; 0: none is explained
     in_flight: int = 256  # TIDEMILL_MAX_IN_FLIGHT: requests being answered at a time
     batch_rows: int = 2_048  # TIDEMILL_MAX_BATCH_ROWS: rows put together from several requests
+    captured_rows: int = 0  # TIDEMILL_CAPTURE_ROWS: kept with their answers; 0: none
+    captured_bytes: int = 64 * MIB  # TIDEMILL_CAPTURE_BYTES
     # TIDEMILL_BODY_SECONDS: for the whole body to arrive, and for the answer to be taken
     body_seconds: float = 30.0
 
@@ -175,6 +177,8 @@ def _limits(env: Mapping[str, str]) -> Limits:
         explained_rows=_integer(env, "TIDEMILL_MAX_EXPLAINED_ROWS", Limits.explained_rows),
         in_flight=_integer(env, "TIDEMILL_MAX_IN_FLIGHT", Limits.in_flight, least=1),
         batch_rows=_integer(env, "TIDEMILL_MAX_BATCH_ROWS", Limits.batch_rows, least=1),
+        captured_rows=_integer(env, "TIDEMILL_CAPTURE_ROWS", Limits.captured_rows),
+        captured_bytes=_integer(env, "TIDEMILL_CAPTURE_BYTES", Limits.captured_bytes, least=1),
         body_seconds=_seconds(env, "TIDEMILL_BODY_SECONDS", Limits.body_seconds),
     )
 

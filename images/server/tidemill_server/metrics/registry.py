@@ -11,6 +11,9 @@
 - `tidemill_server_in_flight`, `tidemill_server_ready`: requests being answered, each from when its
   body is there; 1 when ready
 - `tidemill_server_held_bytes`: of bodies that are being received and read
+- `tidemill_server_captured_rows_total`, `tidemill_server_capture_dropped_rows_total`,
+  `tidemill_server_capture_rows`: rows kept with their answers; of these, those that made room
+  before anybody had taken them; those that wait now. Only where they are kept
 - `tidemill_server_model_load_seconds{stage}`: fetch, probe, load, warm
 - `tidemill_server_model_info{model,version,digest}`: always 1
 - `process_*`: memory, processor time, open files, as every Prometheus client names them
@@ -23,7 +26,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.process_collector import ProcessCollector
 
-from tidemill_server.metrics.tallies import Counts, Spread, Total
+from tidemill_server.metrics.tallies import Counts, Reading, Spread
 from tidemill_server.protocol.errors import ProtocolError, TooLate
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
@@ -72,9 +75,9 @@ class Metrics:
             "tidemill_server_request_seconds", "Time to answer an inference request.", _SECONDS
         )
         self._batch = Spread("tidemill_server_batch_rows", "Rows per batch.", _ROWS)
-        self._rows = Total("tidemill_server_rows", "Rows predicted.", self._batch)
-        for own in (self._requests, self._seconds, self._batch, self._rows):
+        for own in (self._requests, self._seconds, self._batch):
             registry.register(own)
+        self.count("rows", "Rows predicted.", lambda: self._batch.total)
         self._features = Counter(
             "tidemill_server_feature_rows",
             "Rows looked up in a feature table.",
@@ -103,6 +106,10 @@ class Metrics:
     def watch(self, name: str, meaning: str, read: Callable[[], float]) -> None:
         """A gauge that is read when it is asked for."""
         Gauge(f"tidemill_server_{name}", meaning, registry=self.registry).set_function(read)
+
+    def count(self, name: str, meaning: str, read: Callable[[], float]) -> None:
+        """A counter that is kept elsewhere."""
+        self.registry.register(Reading(f"tidemill_server_{name}", meaning, read))
 
     def describe(self, model: str, version: str, digest: str) -> None:
         self._info.labels(model, version, digest).set(1)

@@ -5,7 +5,7 @@ counts; what reads is the event loop as well.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
@@ -52,11 +52,11 @@ class Spread(Collector):
         )
 
 
-class Total(Collector):
-    """What a histogram's values come to, as a counter of its own."""
+class Reading(Collector):
+    """A counter that is kept elsewhere, and read when it is asked for."""
 
-    def __init__(self, name: str, meaning: str, spread: Spread) -> None:
-        self._name, self._meaning, self._spread = name, meaning, spread
+    def __init__(self, name: str, meaning: str, read: Callable[[], float]) -> None:
+        self._name, self._meaning, self._read = name, meaning, read
 
     def collect(self) -> Iterator[CounterMetricFamily]:
-        yield CounterMetricFamily(self._name, self._meaning, value=self._spread.total)
+        yield CounterMetricFamily(self._name, self._meaning, value=self._read())

@@ -132,6 +132,8 @@ class Service:
                 answer, request = await self._inference.explained(served, request)
             else:
                 answer = await served.batcher.predict(rows, envelope.outputs)
+            if self._inference.capture.enabled:
+                self._inference.capture.add(prediction, rows, answer)
             written = write_infer(
                 request, answer, served.signature, stamp=self._stamp, prediction=prediction
             )

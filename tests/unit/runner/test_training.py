@@ -42,6 +42,7 @@ def test_the_package_is_whole_and_says_where_it_comes_from(workshop: Workshop) -
     }
     signature = json.loads((folder / "signature.json").read_bytes())
     assert [len(row) for row in signature.pop("examples")] == [2, 2, 2]
+    assert [len(row) for row in signature.pop("background")] == [2] * 16
     answers = signature["onnx"].pop("answers")
     assert len(answers["predict"]) == len(answers["predict_proba"]) == 3
     assert signature == {

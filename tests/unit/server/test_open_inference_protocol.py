@@ -214,7 +214,7 @@ def test_outputs_are_selected_in_the_order_asked(logistic: Server) -> None:
 def test_unknown_parameters_are_ignored(logistic: Server) -> None:
     asked = {
         **request(price={"parameters": {"content_type": "np", "nested": {"a": [1]}}}),
-        "parameters": {"priority": 3, "sequence_id": "s", "timeout": 5, "explain": "x"},
+        "parameters": {"priority": 3, "sequence_id": "s", "timeout": 5, "traceparent": "x"},
         "something": ["else"],
     }
     assert logistic.infer(asked).status == 200

@@ -38,7 +38,7 @@ BOUNDS: dict[str, st.SearchStrategy[str]] = {
     "t": VALUES["t"].map(datetime.isoformat),
 }
 few = settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
 )
 
 

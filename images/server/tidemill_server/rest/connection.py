@@ -57,6 +57,8 @@ class Connection(asyncio.Protocol):
         self._requests: deque[Request] = deque()
         self._task: asyncio.Task[None] | None = None
         self._ending = self._writable = False
+        # What is wrong with what came behind them.
+        self._refusal: tuple[int, str] | None = None
         self._paused = False
         # What is being read.
         self._url = b""
@@ -105,6 +107,8 @@ class Connection(asyncio.Protocol):
             self._go_on()
 
     def data_received(self, data: bytes) -> None:
+        if self._refusal is not None:
+            return
         self._moved = False
         self._feed(data)
         if self._moved:
@@ -253,7 +257,9 @@ class Connection(asyncio.Protocol):
             self._write(request, answer)
 
     def _write(self, request: Request, answer: Answer) -> None:
-        closes = answer.close or not request.kept or self._ending or self._terms.retiring
+        # Who was not told to go on may ask something else where its body is expected.
+        closes = answer.close or not request.kept or request.expects
+        closes = closes or self._ending or self._terms.retiring
         connection = CLOSE if closes else KEEP if request.http10 else None
         bodiless = request.method == "HEAD"
         heads = self._terms.heads
@@ -266,6 +272,9 @@ class Connection(asyncio.Protocol):
         if self._requests:
             self._go_on()
             return
+        if self._refusal is not None:
+            self._refuse(*self._refusal)
+            return
         self._resume()
         if request.body is self._body:  # answered before all was there: what comes is let go
             self._body = None
@@ -274,8 +283,15 @@ class Connection(asyncio.Protocol):
             self._await_next()
 
     def _refuse(self, status: int, message: str) -> None:
-        """Say what is wrong, and that is the end."""
+        """Say what is wrong, and that is the end; those that came whole before are answered."""
         if self._transport.is_closing():
+            return
+        if self._body is not None:
+            self._requests.pop()
+            self._body = None
+        if self._requests:
+            self._refusal = status, message
+            self._pause()
             return
         self._cancel()
         answer = error_answer(ProtocolError(status, message))

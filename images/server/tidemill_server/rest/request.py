@@ -11,7 +11,7 @@ class Request:
     """Its head, and its body as it comes. `path` is decoded and without a query.
 
     `kept`: the client means to ask more over the same connection. `expects`: it sends the body when
-    it is told to go on.
+    it is told to go on, which it has not been yet.
     """
 
     method: str

@@ -187,6 +187,50 @@ async def test_who_asks_to_go_on_is_told_so_when_the_body_is_wanted() -> None:
     assert found.wire.statuses() == [100, 200]
 
 
+async def test_who_is_answered_before_it_is_told_to_go_on_is_asked_to_go() -> None:
+    found = line(reads=False)
+    found.say(head("content-length: 2", "expect: 100-continue", path="/one"))
+    await answers(found, 1)
+    assert found.wire.statuses() == [200]
+    assert b"connection: close\r\n" in found.wire.sent
+    assert found.wire.closing
+
+
+@pytest.mark.parametrize("behind", [b"\0\1\r\n\r\n", head("content-length: x"), b"G" * 70_000])
+async def test_what_is_wrong_behind_a_request_is_told_after_its_answer(behind: bytes) -> None:
+    found = line()
+    found.answerer.go.clear()
+    found.say(GET + GET)
+    await asyncio.sleep(0)
+    found.say(behind)
+    found.say(GET)
+    assert found.wire.sent == b""
+    found.answerer.go.set()
+    await answers(found, 3)
+    assert found.wire.statuses()[:2] == [200, 200]
+    assert found.wire.statuses()[2] in (400, 431)
+    assert found.wire.closing
+
+
+async def test_a_broken_body_is_told_of_its_own_request() -> None:
+    found = line()
+    found.say(head("transfer-encoding: chunked", path="/one") + b"2\r\nab\r\n")
+    await asyncio.sleep(0)
+    found.say(b"zz\r\n")
+    await asyncio.sleep(0)
+    assert found.wire.statuses() == [400]
+    assert found.answerer.cancelled == 1
+
+
+async def test_a_broken_body_behind_a_request_waits_for_its_answer() -> None:
+    found = line()
+    found.answerer.go.clear()
+    found.say(GET + head("transfer-encoding: chunked") + b"2\r\nab\r\nzz\r\n")
+    found.answerer.go.set()
+    await answers(found, 2)
+    assert found.wire.statuses() == [200, 400]
+
+
 async def test_what_comes_of_a_body_after_the_answer_is_let_go() -> None:
     found = line(reads=False)
     found.say(head("content-length: 9", path="/one") + b"abc")

@@ -74,11 +74,13 @@ class Application:
         """Answer these paths as well, always with the same."""
         self._pages |= {path: functools.partial(_same, page) for path, page in pages.items()}
 
-    async def answer(self, request: Request) -> Answer:
+    def answer(self, request: Request) -> Awaitable[Answer]:
         """Answer one request; never raises, unless it is cancelled."""
+        # No coroutine around coroutines: each is paid for with every request.
         answerer = self._asked.get(request.path)
-        if answerer is not None:
-            return await self._ask(answerer, request)
+        return self._tell(request) if answerer is None else self._ask(answerer, request)
+
+    async def _tell(self, request: Request) -> Answer:
         try:
             return self._page(request)
         except ProtocolError as error:

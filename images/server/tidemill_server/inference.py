@@ -1,7 +1,7 @@
 """The way of one inference request: admitted, read, understood, predicted, written."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -71,13 +71,13 @@ class Inference:
     def limits(self) -> Limits:
         return self._limits
 
-    async def tensors(self, call: Call) -> Answer:
+    def tensors(self, call: Call) -> Coroutine[None, None, Answer]:
         """Tensors as the protocol has them; raises ProtocolError."""
-        return await self._bounded(call, self._tensors)
+        return self._bounded(call, self._tensors)
 
-    async def plain(self, call: Call) -> Answer:
+    def plain(self, call: Call) -> Coroutine[None, None, Answer]:
         """Rows by name, labels by name; raises ProtocolError."""
-        return await self._bounded(call, self._plain)
+        return self._bounded(call, self._plain)
 
     async def _bounded(
         self, call: Call, work: Callable[[Call, Framing], Awaitable[Answer]]

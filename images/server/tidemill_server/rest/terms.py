@@ -5,6 +5,7 @@ One timer looks at all connections: one for each would be set and taken back wit
 
 import asyncio
 import math
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -23,7 +24,7 @@ LONGEST_LOOK = 1.0
 class Answerer(Protocol):
     """What answers requests."""
 
-    async def answer(self, request: Request) -> Answer:
+    def answer(self, request: Request) -> Awaitable[Answer]:
         """Never raises, unless it is cancelled: then the client has gone."""
 
 

@@ -52,7 +52,10 @@ def _run(settings: Settings) -> None:
     examine = importlib.import_module("tidemill_server.probe.examine").examine
     child = importlib.import_module("tidemill_server.probe.child")
     gc.freeze()
-    prober = child.Prober.start(functools.partial(examine, runtime=settings.runtime))
+    explained = bool(settings.limits.explained_rows)
+    prober = child.Prober.start(
+        functools.partial(examine, runtime=settings.runtime, explained=explained)
+    )
     process = importlib.import_module("tidemill_server.process")
     gc.freeze()
     gc.enable()

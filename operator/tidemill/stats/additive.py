@@ -20,6 +20,7 @@ from tidemill.stats.shapley import Tree
 
 Floats = NDArray[np.float64]
 MOST_LEAVES = 200_000
+MOST_PATHS = 10_000_000  # leaves times depth, of one tree
 # Leaves times rows: a few seconds of one CPU.
 MOST_WORK = 2_000_000
 ROWS = (20, 500)
@@ -86,10 +87,6 @@ class _Sum:
     start: Floats
     columns: tuple[int, ...] | None = None  # of the sum, that each tree adds to
 
-    @property
-    def leaves(self) -> int:
-        return sum(one.leaves for one in self.trees)
-
     def apart(self, rows: Floats) -> tuple[Floats, Floats]:
         added = np.zeros((*rows.shape, len(self.start)))
         base = self.start.astype(np.float64).copy()
@@ -116,9 +113,13 @@ def fault(model: object) -> str | None:
 
 def rows_for(model: object) -> int:
     """Say how many rows can be looked at in a bounded time; raises NoPartsError for none."""
-    leaves = _sum(model).leaves if isinstance(model, _OF_TREES) else 1
+    trees = _sum(model).trees if isinstance(model, _OF_TREES) else ()
+    leaves = max(sum(one.leaves for one in trees), 1)
     if leaves > MOST_LEAVES:
         raise NoPartsError(f"the model has {leaves:,} leaves, more than {MOST_LEAVES:,}")
+    for one in trees:
+        if one.leaves * one.depth > MOST_PATHS:
+            raise NoPartsError(f"a tree of {one.leaves:,} leaves is {one.depth:,} deep")
     least, most = ROWS
     return int(np.clip(MOST_WORK // leaves, least, most))
 
@@ -136,7 +137,9 @@ def apart(model: Any, rows: Floats, trained: Floats, given: Any = None) -> Parts
     found = way(model, given if is_sparse else rows, trained)
     sums = found.added.sum(axis=1) + found.base
     single = way in (_xgboost, _lightgbm)
-    most = (_SINGLE if single else _PRECISION) * (1.0 + np.abs(found.said).max(initial=0.0))
+    # Parts that are much larger than what they come to lose as many digits.
+    largest = max(np.abs(found.said).max(initial=0.0), np.abs(found.added).max(initial=0.0))
+    most = (_SINGLE if single else _PRECISION) * (1.0 + largest)
     if not np.abs(sums - found.said).max(initial=0.0) <= most:
         raise NoPartsError("its parts do not add up to what it says")
     return found
@@ -232,6 +235,8 @@ def _of_sklearn(one: Any) -> Tree:  # noqa: ANN401
 
 def _of_histogram(one: Any) -> Tree:  # noqa: ANN401
     nodes = one.nodes
+    if nodes["is_categorical"].any():
+        raise NoPartsError("a tree of it asks for categories, which have no threshold")
     leaf = nodes["is_leaf"].astype(bool)
     return Tree(
         feature=nodes["feature_idx"].astype(np.int64),

@@ -22,6 +22,9 @@ Flags = NDArray[np.bool_]
 Ask = Callable[[NDArray[Any]], Floats]
 
 MOST_COALITIONS = 1024
+# Of so many features half as many coalitions tell enough: pairs say the same of one order.
+MOST_FEATURES = MOST_COALITIONS // 4
+_CELLS = 1_000_000
 
 
 def of_model(ask: Ask, rows: NDArray[Any], background: NDArray[Any]) -> tuple[Floats, Floats]:
@@ -54,9 +57,14 @@ def questions(width: int, background: int) -> int:
 
 def _worth(ask: Ask, row: NDArray[Any], background: NDArray[Any], kept: Flags) -> Floats:
     """What the model says for each coalition, averaged over the background."""
-    mixed = np.where(kept[:, None, :], row, background)
-    said = ask(mixed.reshape(-1, len(row)))
-    worth: Floats = said.reshape(len(kept), len(background), -1).mean(axis=1)
+    size = max(_CELLS // (len(background) * len(row)), 1)
+    parts = []
+    for start in range(0, len(kept), size):
+        some = kept[start : start + size]
+        mixed = np.where(some[:, None, :], row, background)
+        said = ask(mixed.reshape(-1, len(row)))
+        parts.append(said.reshape(len(some), len(background), -1).mean(axis=1))
+    worth: Floats = np.concatenate(parts)
     return worth
 
 

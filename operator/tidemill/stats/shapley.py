@@ -46,6 +46,11 @@ class Tree:
         """Count the leaves."""
         return int(np.count_nonzero(self.left < 0))
 
+    @property
+    def depth(self) -> int:
+        """Count the steps to the deepest leaf."""
+        return int(_depths(self).max())
+
 
 def of_tree(tree: Tree, rows: Floats) -> Floats:
     """Give what each feature of each row adds to the tree's values: (rows, features, told)."""

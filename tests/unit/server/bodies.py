@@ -18,6 +18,9 @@ class Waited:
     def held(self) -> None:
         self.full = True
 
+    def taken(self) -> None:
+        self.full = False
+
 
 def came(data: bytes) -> Body:
     """A body of which all is there."""

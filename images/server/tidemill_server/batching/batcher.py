@@ -75,7 +75,9 @@ class Batcher:
         self._max_rows = max_rows
         self._thread = thread
         self._on_batch = on_batch
-        self._queue: deque[_Job | _Turn] = deque()
+        self._queue: deque[_Job] = deque()
+        self._turns: deque[_Turn] = deque()
+        self._turn_is_due = False
         self._scheduled = False
 
     def predict(self, matrix: np.ndarray, wanted: tuple[str, ...]) -> "asyncio.Future[Answer]":
@@ -87,10 +89,13 @@ class Batcher:
         return answer
 
     def turn(self, work: Callable[[], T]) -> "asyncio.Future[T]":
-        """Something else that asks the model, alone and in the thread, when it is its turn."""
+        """Something else that asks the model, alone and in the thread.
+
+        Turns and batches take turns, so that what is to be predicted waits for one at most.
+        """
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[T] = loop.create_future()
-        self._queue.append(_Turn(work, answer))
+        self._turns.append(_Turn(work, answer))
         self._schedule(loop)
         return answer
 
@@ -101,12 +106,16 @@ class Batcher:
             loop.call_soon(self._flush)
 
     def _flush(self) -> None:
+        if self._turns and (self._turn_is_due or not self._queue):
+            self._turn_is_due = False
+            self._begin_turn(self._turns.popleft())
+            return
         jobs = self._take()
+        self._turn_is_due = True
         if not jobs:
-            if self._queue:
-                self._begin_turn()
-            else:
-                self._scheduled = False
+            self._scheduled = bool(self._turns)
+            if self._scheduled:
+                asyncio.get_running_loop().call_soon(self._flush)
             return
         rows = sum(len(job.matrix) for job in jobs)
         self._on_batch(rows)
@@ -117,10 +126,9 @@ class Batcher:
         else:
             self._finish(jobs, _predict(self._model, jobs))
 
-    def _begin_turn(self) -> None:
-        turn = self._queue.popleft()
+    def _begin_turn(self, turn: _Turn) -> None:
         loop = asyncio.get_running_loop()
-        if not isinstance(turn, _Turn) or turn.answer.done():  # its client has gone
+        if turn.answer.done():  # its client has gone
             loop.call_soon(self._flush)
             return
         done = loop.run_in_executor(self._thread, turn.work)
@@ -146,14 +154,10 @@ class Batcher:
         asyncio.get_running_loop().call_soon(self._flush)
 
     def _take(self) -> list[_Job]:
-        """The next batch; none where it is something else's turn."""
         jobs: list[_Job] = []
         rows = 0
-        while self._queue:
-            job = self._queue[0]
-            if isinstance(job, _Turn) or (jobs and rows + len(job.matrix) > self._max_rows):
-                break
-            self._queue.popleft()
+        while self._queue and (not jobs or rows + len(self._queue[0].matrix) <= self._max_rows):
+            job = self._queue.popleft()
             if not job.answer.done():
                 jobs.append(job)
                 rows += len(job.matrix)

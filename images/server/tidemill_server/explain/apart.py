@@ -29,12 +29,13 @@ class Apart:
         """None where the parts do not come to what the model says."""
         given, model = self._seen(rows), self._model.estimator
         try:
-            additive.rows_for(model)
             found = additive.apart(model, _dense(given), self._background, given)
         except NoPartsError as error:
             log.info("explanations are sampled", extra={"detail": str(error)[:300]})
             return None
-        added, base = of_two(found.added, found.base)
+        added, base = found.added, found.base
+        if found.unit != "prediction":
+            added, base = of_two(added, base)
         return Explanation(self._names, added, base, found.unit, "exact")
 
     def _seen(self, rows: Any) -> Any:  # noqa: ANN401 - dense or sparse
@@ -55,4 +56,6 @@ def _names(model: SklearnModel, names: tuple[str, ...], width: int) -> tuple[str
             found = [str(name) for name in transformer.get_feature_names_out(found)]
     except (AttributeError, ValueError):
         found = []
-    return tuple(found) if len(found) == width else tuple(f"column {at}" for at in range(width))
+    # Names may come together of different parts: of two features of one name one would be lost.
+    named = len(found) == len(set(found)) == width
+    return tuple(found) if named else tuple(f"column {at}" for at in range(width))

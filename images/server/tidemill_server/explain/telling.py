@@ -1,7 +1,7 @@
 """An explanation on its way: who may ask for one, of how many rows, and how it is told."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -22,9 +22,7 @@ def check(served: Served, rows: int, most: int) -> None:
             "explanations are not given here: set spec.explain of the ModelDeployment to Enabled"
         )
     if served.explainer is None:
-        raise bad_request(
-            "the model says labels and no probabilities: there is nothing to take apart"
-        )
+        raise bad_request(served.unexplained)
     if rows > most:
         raise ProtocolError(413, f"{most} rows at a time are explained, not {rows}: send fewer")
 
@@ -38,19 +36,22 @@ async def explain(served: Served, rows: np.ndarray) -> Explanation:
     if explainer is None:
         raise TypeError("nobody explains here")
     try:
-        parts = [
-            await served.batcher.turn(functools.partial(explainer.explain, rows[at : at + 1]))
-            for at in range(len(rows))
-        ]
+        parts = await _each(served, explainer.explain, rows)
+        if len({part.method for part in parts}) > 1:  # a row that is lost in rounding, say
+            parts = await _each(served, explainer.sampled, rows)
     except ValueError as error:
         text = str(error)[:MAX_MODEL_MESSAGE]
         raise bad_request(f"the model refuses the values: {text}") from None
-    # A row may be told in another way than the first: all are, then, as the exact cannot be.
-    if len({part.method for part in parts}) > 1:
-        raise ProtocolError(500, "some of the rows cannot be taken apart: send them one by one")
     added = np.concatenate([part.added for part in parts])
     first = parts[0]
     return Explanation(first.features, added, first.base, first.unit, first.method)
+
+
+async def _each(
+    served: Served, way: Callable[[np.ndarray], Explanation], rows: np.ndarray
+) -> list[Explanation]:
+    turns = (functools.partial(way, rows[at : at + 1]) for at in range(len(rows)))
+    return [await served.batcher.turn(turn) for turn in turns]
 
 
 def beside(request: InferRequest, found: Explanation) -> tuple[InferRequest, dict[str, np.ndarray]]:

@@ -29,7 +29,6 @@ from tidemill.store.objects import (
 from tidemill.store.package import PackageError
 from tidemill_server.batching.batcher import Batcher, Pace
 from tidemill_server.exits import SPEC_INVALID, Exit, Refused
-from tidemill_server.explain.explainer import Explainer, explainable
 from tidemill_server.features.lookup import Lookup
 from tidemill_server.features.request import RequestReader
 from tidemill_server.features.tables import read_tables
@@ -41,7 +40,7 @@ from tidemill_server.package.fetch import fetch
 from tidemill_server.package.signature import Signature, read_signature
 from tidemill_server.package.signed import prove_signed
 from tidemill_server.probe.child import Prober
-from tidemill_server.probe.examine import as_matrix, probe_rows
+from tidemill_server.probe.examine import explain_with, probe_rows
 from tidemill_server.settings import Settings
 
 FIRST_PAUSE = 0.5
@@ -82,7 +81,12 @@ class Starter:
             signature = read_signature(folder / "signature.json")
             runtime = self.settings.runtime
             model = await loop.run_in_executor(self.thread, open_model, folder, signature, runtime)
-            explainer = await loop.run_in_executor(self.thread, self._explainer, model, signature)
+            explained = bool(self.settings.limits.explained_rows)
+            explainer, unexplained = (
+                await loop.run_in_executor(self.thread, explain_with, model, signature)
+                if explained
+                else (None, "")
+            )
             lookup = self._lookup(folder, signature)
         with self._stage("warm"):
             pace = await loop.run_in_executor(self.thread, _warm, model, signature)
@@ -97,16 +101,9 @@ class Starter:
         )
         platform = platform_of(folder, signature, runtime)
         card = read_card(folder)
-        self.state.serve(Served(signature, batcher, lookup, card, platform, explainer))
+        told = (explainer, unexplained)
+        self.state.serve(Served(signature, batcher, lookup, card, platform, *told))
         log.info("ready", extra={"digest": self.settings.model_digest, "pace": vars(pace)})
-
-    def _explainer(self, model: Model, signature: Signature) -> Explainer | None:
-        """Who explains, if anybody may ask for it; packages of old have but their examples."""
-        if not self.settings.limits.explained_rows or not explainable(signature):
-            return None
-        rows = signature.background or signature.examples
-        background = as_matrix(rows, signature) if rows else probe_rows(signature)
-        return Explainer(model, signature, background)
 
     def _lookup(self, folder: Path, signature: Signature) -> Lookup | None:
         """Who looks features up; the store's client is imported only where it is needed."""

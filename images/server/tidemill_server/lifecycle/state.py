@@ -41,6 +41,7 @@ class Served:
     card: Mapping[str, Any] = field(default_factory=dict)
     platform: str = ""
     explainer: Explainer | None = None
+    unexplained: str = ""  # why there is none
 
     @cached_property
     def fields(self) -> Mapping[str, Field]:

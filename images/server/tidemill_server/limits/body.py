@@ -24,6 +24,9 @@ class Source(Protocol):
     def held(self) -> None:
         """More has come than should be kept."""
 
+    def taken(self) -> None:
+        """It is kept no more."""
+
 
 class Body:
     """What has come of a body and is not read yet. One reader takes it."""
@@ -58,7 +61,10 @@ class Body:
         """What has come since; nothing where nothing has."""
         pieces = self._pieces
         taken = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        self._pieces, self._size = [], 0
+        size, self._size = self._size, 0
+        self._pieces = []
+        if size > HELD_BYTES:
+            self._source.taken()
         return taken
 
     async def more(self) -> None:

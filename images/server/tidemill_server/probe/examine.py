@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from tidemill_server.exits import MODEL_UNLOADABLE, Refused
+from tidemill_server.explain.explainer import Explainer, Unexplained
 from tidemill_server.formats.choice import METHODS, Model, is_onnx, open_model
 from tidemill_server.formats.onnx_format import check_answers
 from tidemill_server.package.signature import Column, Output, Signature, read_signature
@@ -21,8 +22,11 @@ from tidemill_server.settings import Runtime
 _KINDS = {"FP64": "f", "INT64": "iu", "BOOL": "b", "BYTES": "UO"}
 
 
-def examine(folder: Path, runtime: Runtime) -> None:
-    """Return when the model can be served; raises Refused with the reason when not."""
+def examine(folder: Path, runtime: Runtime, *, explained: bool = False) -> None:
+    """Return when the model can be served; raises Refused with the reason when not.
+
+    What takes its answers apart is tried here first as well, where that will be asked for.
+    """
     signature = read_signature(folder / "signature.json")
     model = open_model(folder, signature, runtime)
     _check_width(model, signature)
@@ -38,8 +42,20 @@ def examine(folder: Path, runtime: Runtime) -> None:
         raise Refused(MODEL_UNLOADABLE, f"the model cannot predict: {error}") from None
     for output in signature.outputs:
         _check_output(output, answer[output.name], len(rows))
+    if explained:
+        explain_with(model, signature)
     if signature.onnx and signature.examples and is_onnx(folder, runtime):
         check_answers(signature.onnx, answer)
+
+
+def explain_with(model: Model, signature: Signature) -> tuple[Explainer | None, str]:
+    """Who explains the model's answers, or why nobody does. Packages of old have but examples."""
+    rows = signature.background or signature.examples
+    background = as_matrix(rows, signature) if rows else probe_rows(signature)
+    try:
+        return Explainer(model, signature, background), ""
+    except Unexplained as why:
+        return None, str(why)
 
 
 def probe_rows(signature: Signature) -> np.ndarray:

@@ -29,6 +29,7 @@ from tidemill_server.rest.terms import NEVER, Terms
 
 MAX_HEAD_BYTES = 64 * 1024
 MAX_HEADERS = 200
+MAX_OFFERS = 100  # in what comes at a time
 _OFFERS = frozenset({b"connection", b"upgrade", b"http2-settings"})
 
 
@@ -122,7 +123,8 @@ class Connection(asyncio.Protocol):
 
     def _count(self, size: int) -> None:
         """Bytes that have brought nothing to its end."""
-        if not self._pending:
+        left_alone = self._due is _Due.REST and self._due_by != NEVER
+        if not self._pending and not left_alone:
             self._wait_for(_Due.HEAD, self._terms.patience.head)
         self._pending += size
         if self._pending > MAX_HEAD_BYTES:
@@ -166,6 +168,8 @@ class Connection(asyncio.Protocol):
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._in_head:
+            return  # what follows a body in chunks is no header of its request
         name = name.lower()
         self._headers.append((name, value))
         if name == b"expect":
@@ -185,7 +189,8 @@ class Connection(asyncio.Protocol):
         self._body = body = Body(self)
         http10 = parser.get_http_version() != "1.1"
         path, kept = _path(self._url), parser.should_keep_alive()
-        request = Request(method.decode(), path, self._headers, body, kept, self._expects, http10)
+        expects = self._expects and not http10
+        request = Request(method.decode(), path, self._headers, body, kept, expects, http10)
         self._requests.append(request)
         if len(self._requests) > 1:
             self._pause()
@@ -205,24 +210,38 @@ class Connection(asyncio.Protocol):
             self._await_next()
 
     def _feed(self, data: bytes) -> None:
+        offers = 0
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as offer:
-            if self._offered is None:  # CONNECT, which has no other meaning
-                self._refuse(405, "CONNECT is not answered here")
-                return
-            head, self._offered = self._offered, None
-            self._parser = self._new_parser()
-            self._feed(head + data[offer.args[0] :])
+            while data:
+                try:
+                    self._parser.feed_data(data)
+                except httptools.HttpParserUpgrade as offer:
+                    offers += 1
+                    data = self._declined(data[offer.args[0] :], offers)
+                else:
+                    return
         except httptools.HttpParserError:
             if len(self._headers) > MAX_HEADERS:
                 self._refuse(431, f"the request has more than {MAX_HEADERS} headers")
             else:
                 self._refuse(400, "this is no valid HTTP request")
 
+    def _declined(self, rest: bytes, offers: int) -> bytes:
+        """What is to be read in place of an offer; nothing where it is refused."""
+        if self._offered is None:  # CONNECT, which has no other meaning
+            self._refuse(405, "CONNECT is not answered here")
+            return b""
+        head, self._offered = self._offered, None
+        if offers > MAX_OFFERS:  # each costs a copy of all that came with it
+            self._refuse(400, "too many offers of another protocol")
+            return b""
+        self._parser = self._new_parser()
+        return head + rest
+
     def _without_offer(self, method: bytes) -> bytes:
         """The head that was read, as it is when nothing is offered."""
-        found = [method + b" " + self._url + b" HTTP/1.1"]
+        version = self._parser.get_http_version().encode()
+        found = [method + b" " + self._url + b" HTTP/" + version]
         for name, value in self._headers:
             if b"\r" in value or b"\n" in value:
                 raise httptools.HttpParserError("a header of several lines")
@@ -244,6 +263,9 @@ class Connection(asyncio.Protocol):
     def held(self) -> None:
         self._pause()
 
+    def taken(self) -> None:
+        self._resume()  # who reads sees that the client leaves
+
     # Answers.
 
     def _go_on(self) -> None:
@@ -258,7 +280,8 @@ class Connection(asyncio.Protocol):
 
     def _write(self, request: Request, answer: Answer) -> None:
         # Who was not told to go on may ask something else where its body is expected.
-        closes = answer.close or not request.kept or request.expects
+        untold = request.expects and not request.body.ended
+        closes = answer.close or untold or not request.kept
         closes = closes or self._ending or self._terms.retiring
         connection = CLOSE if closes else KEEP if request.http10 else None
         bodiless = request.method == "HEAD"
@@ -270,6 +293,7 @@ class Connection(asyncio.Protocol):
             self._close()
             return
         if self._requests:
+            self._resume()
             self._go_on()
             return
         if self._refusal is not None:
@@ -332,7 +356,9 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def _resume(self) -> None:
-        if self._paused and len(self._requests) < 2 and not self._transport.is_closing():
+        if self._refusal is not None or self._transport.is_closing():
+            return
+        if self._paused and len(self._requests) < 2:
             self._paused = False
             self._transport.resume_reading()
 

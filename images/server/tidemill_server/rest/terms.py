@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 NEVER = math.inf
 LOOKS = 4  # in the shortest of the times that are watched
-LONGEST_LOOK = 1.0
+SHORTEST_LOOK, LONGEST_LOOK = 0.01, 1.0
 
 
 class Answerer(Protocol):
@@ -54,7 +54,8 @@ class Terms:
             self._look_later()
 
     def _look_later(self) -> None:
-        pause = min(LONGEST_LOOK, self.patience.head / LOOKS, self.patience.silent / LOOKS)
+        shortest = min(self.patience.head, self.patience.silent)
+        pause = min(max(shortest / LOOKS, SHORTEST_LOOK), LONGEST_LOOK)
         self._timer = asyncio.get_running_loop().call_later(pause, self._look)
 
     def _look(self) -> None:

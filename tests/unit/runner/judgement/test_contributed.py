@@ -228,3 +228,19 @@ def test_the_package_stays_the_same(workshop: Workshop) -> None:
         files = [k for k in workshop.store.objects if k.endswith("card.json")]
         kept.append({"contributed" in workshop.store.objects[k].decode() for k in files})
     assert kept == [{False}, {False}]
+
+
+def test_a_tree_that_asks_for_categories_is_told_to_be_none() -> None:
+    """Its sums may come out right for one row all the same."""
+    rows = X.copy()
+    rows[:, 2] = RNG.integers(0, 6, len(rows))
+    target = np.isin(rows[:, 2], (1, 4)).astype(int)
+    model = ensemble.HistGradientBoostingClassifier(max_iter=5, categorical_features=[2])
+    with pytest.raises(additive.NoPartsError, match="categories"):
+        additive.apart(model.fit(rows, target), rows[:1], rows)
+
+
+def test_a_tree_that_is_too_deep_is_told_to_be_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(additive, "MOST_PATHS", 20)
+    with pytest.raises(additive.NoPartsError, match="deep"):
+        additive.rows_for(tree.DecisionTreeRegressor().fit(X, Y))

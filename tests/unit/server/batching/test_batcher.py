@@ -103,16 +103,28 @@ async def test_a_client_that_left_is_not_predicted(pace: Pace, thread: ThreadPoo
     assert sum(model.calls) <= 2
 
 
-async def test_another_turn_is_taken_in_its_order(pace: Pace, thread: ThreadPoolExecutor) -> None:
-    model = Doubling()
+async def test_what_is_predicted_waits_for_one_turn_at_most(
+    pace: Pace, thread: ThreadPoolExecutor
+) -> None:
+    model, told = Doubling(), []
     batcher = Batcher(model, pace, max_rows=100, thread=thread)
-    before = batcher.predict(rows(1.0), ("predict",))
-    turn = batcher.turn(lambda: list(model.calls))
-    after = [batcher.predict(rows(value), ("predict",)) for value in (2.0, 3.0)]
-    assert await turn == [1], "those before it are answered, those after it are not"
-    assert (await before)["predict"].tolist() == [2.0]
-    assert [(await one)["predict"].tolist() for one in after] == [[4.0], [6.0]]
-    assert model.calls == [1, 2]
+    turns = [batcher.turn(lambda number=number: told.append(number)) for number in range(3)]
+    await turns[0]
+    after = batcher.predict(rows(2.0), ("predict",))
+    after.add_done_callback(lambda _: told.append("predicted"))
+    await asyncio.gather(*turns)
+    assert told.index("predicted") <= 2
+    assert sorted(map(str, told)) == ["0", "1", "2", "predicted"]
+
+
+async def test_turns_are_taken_while_there_is_always_something_to_predict(
+    pace: Pace, thread: ThreadPoolExecutor
+) -> None:
+    batcher = Batcher(Doubling(), pace, max_rows=1, thread=thread)
+    asked = [batcher.predict(rows(value), ("predict",)) for value in range(100, 150)]
+    turn = batcher.turn(lambda: sum(one.done() for one in asked))
+    assert await turn <= 2
+    await asyncio.gather(*asked)
 
 
 async def test_a_turn_that_fails_is_its_own(pace: Pace, thread: ThreadPoolExecutor) -> None:

@@ -15,6 +15,9 @@ from tests.unit.server.packages import Model
 from tests.unit.server.servers import Server, serve
 from tests.unit.server.test_open_inference_protocol import matrix, refused
 
+from tidemill_server.explain.apart import _names
+from tidemill_server.formats.sklearn_model import SklearnModel
+
 ENABLED = {"TIDEMILL_MAX_EXPLAINED_ROWS": "3", "TIDEMILL_RUNTIME": "Explained"}
 ASKED = {"parameters": {"explain": True}}
 NAMES = ["price", "demand", "day", "peak"]
@@ -160,6 +163,26 @@ def test_of_three_classes_each_has_its_own(tmp_path: Path) -> None:
         (row,) = server.request("POST", "/v1/predict", body).json["predictions"]
         assert list(row["contributions"]) == ["0", "1", "2"]
         assert list(row["contributions"]["0"]) == NAMES
+
+
+def test_of_more_columns_than_can_be_told_it_says_so(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).normal(size=(50, 300))
+    estimator = KNeighborsClassifier().fit(rows, (rows[:, 0] > 0).astype(int))
+    inputs = [{"name": f"c{at}", "datatype": "FP64", "nullable": False} for at in range(300)]
+    told = {**packages.signature(packages.labels("INT64")), "inputs": inputs}
+    for server in running(Model(estimator, rows, told).files(), tmp_path, "one"):
+        question = matrix([1, 300], [0.5] * 300)
+        assert "256 at most" in refused(server.infer({**question, **ASKED}))
+        assert server.infer(question).status == 200
+
+
+def test_features_that_would_share_a_name_are_numbered() -> None:
+    class Encoder:
+        def get_feature_names_out(self, _: list[str]) -> list[str]:
+            return ["a_b_c", "a_b_c"]
+
+    model = SklearnModel((Encoder(),), None, None)
+    assert _names(model, ("a", "a_b"), 2) == ("column 0", "column 1")
 
 
 def test_by_bytes_and_over_grpc_they_are_the_same(line: Server) -> None:

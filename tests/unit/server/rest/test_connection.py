@@ -212,6 +212,48 @@ async def test_what_is_wrong_behind_a_request_is_told_after_its_answer(behind: b
     assert found.wire.closing
 
 
+async def test_many_offers_in_one_piece_are_declined_and_too_many_refused() -> None:
+    offer = head("connection: upgrade", "upgrade: h2c", method="GET", path="/one")
+    found = line()
+    found.say(offer * 20)
+    await answers(found, 20)
+    assert found.wire.statuses() == [200] * 20
+    found = line()
+    found.say(offer * 3000)
+    await answers(found, 101)
+    assert found.wire.statuses() == [200] * 100 + [400]
+    assert found.wire.closing
+
+
+async def test_trailers_are_no_headers() -> None:
+    found = line()
+    found.say(head("transfer-encoding: chunked", path="/one"))
+    found.say(b"2\r\nab\r\n0\r\nx-tidemill-timeout-ms: 1\r\n\r\n")
+    await answers(found, 1)
+    assert found.wire.sent.endswith(b"/one=ab")
+    names = [name for name, _ in found.answerer.asked[0].headers]
+    assert names == [b"host", b"transfer-encoding"]
+
+
+async def test_a_client_that_leaves_after_a_large_body_cancels_its_work() -> None:
+    found = line()
+    found.answerer.go.clear()
+    found.say(head("content-length: 200000", path="/one") + b"x" * 200_000)
+    await asyncio.sleep(0)
+    assert not found.wire.paused, "else nobody would see it leave"
+
+
+async def test_a_body_that_is_let_go_has_its_time_however_it_trickles() -> None:
+    found = line(head_seconds=0.2, reads=False)
+    found.say(head("transfer-encoding: chunked", path="/one"))
+    await answers(found, 1)
+    async with asyncio.timeout(5):
+        while not found.wire.closing:
+            for piece in (b"1", b"\r\nx\r\n"):
+                found.say(piece)
+                await asyncio.sleep(0.01)
+
+
 async def test_a_broken_body_is_told_of_its_own_request() -> None:
     found = line()
     found.say(head("transfer-encoding: chunked", path="/one") + b"2\r\nab\r\n")

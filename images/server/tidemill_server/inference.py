@@ -102,12 +102,7 @@ class Inference:
         signature = call.served.signature
         check_tensors(framing)
         request = await self._request(call, framing)
-        if request.explain:
-            answer, request = await self.explained(call.served, request)
-        else:
-            answer = await call.served.batcher.predict(request.rows, request.outputs)
-        if self.capture.enabled:
-            self.capture.add(call.prediction, request.rows, answer)
+        answer, request = await self.answered(call.served, request, call.prediction)
         written, json_bytes = write_answer(
             request, answer, signature, stamp=self.stamp, prediction=call.prediction
         )
@@ -118,15 +113,28 @@ class Inference:
         length = (b"inference-header-content-length", str(json_bytes).encode())
         return await _finished(framing, written, OCTETS, length)
 
-    async def explained(
-        self, served: Served, request: InferRequest
+    async def answered(
+        self, served: Served, request: InferRequest, prediction: str
     ) -> tuple[dict[str, np.ndarray], InferRequest]:
-        """The answer with its explanation, and the request as if it had named that's outputs."""
-        telling.check(served, len(request.rows), self._limits.explained_rows)
-        answer = await served.batcher.predict(request.rows, request.outputs)
-        found = await telling.explain(served, request.rows)
-        request, more = telling.beside(request, found)
+        """What the model says, and the request; explained, as if it had named that's outputs.
+
+        Raises ProtocolError.
+        """
+        rows = request.rows
+        if not request.explain:
+            return await self._predicted(served, rows, request.outputs, prediction), request
+        telling.check(served, len(rows), self._limits.explained_rows)
+        answer = await self._predicted(served, rows, request.outputs, prediction)
+        request, more = telling.beside(request, await telling.explain(served, rows))
         return {**answer, **more}, request
+
+    async def _predicted(
+        self, served: Served, rows: np.ndarray, outputs: tuple[str, ...], prediction: str
+    ) -> dict[str, np.ndarray]:
+        answer = await served.batcher.predict(rows, outputs)
+        if self.capture.enabled:
+            self.capture.add(prediction, rows, answer)
+        return answer
 
     async def _request(self, call: Call, framing: Framing) -> InferRequest:
         """The request with its rows; what they came from is let go."""
@@ -153,9 +161,8 @@ class Inference:
         rows, told, explain = await self._rows(call, framing)
         if explain:
             telling.check(served, len(rows), self._limits.explained_rows)
-        answer = await served.batcher.predict(rows, served.signature.output_names)
-        if self.capture.enabled:
-            self.capture.add(call.prediction, rows, answer)
+        outputs = served.signature.output_names
+        answer = await self._predicted(served, rows, outputs, call.prediction)
         found = await telling.explain(served, rows) if explain else None
         stamp = self.stamp
         head = {

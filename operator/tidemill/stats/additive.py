@@ -100,6 +100,11 @@ class _Sum:
 Apart = Callable[[Any, Floats, Floats], Parts]
 
 
+def dense(given: Any) -> Floats:  # noqa: ANN401 - dense or sparse
+    """Rows as the last step sees them, with every cell."""
+    return np.asarray(given.toarray() if sparse.issparse(given) else given, dtype=np.float64)
+
+
 def fault(model: object) -> str | None:
     """Say why a model, fitted or not, cannot be taken apart; None where it can."""
     if _way(model) is None:

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 from sklearn.pipeline import Pipeline
 
 from tidemill.stats import additive
@@ -81,7 +80,7 @@ def _measured(scene: Scene) -> Contributed:
     width = _seen(scene.pipeline, scene.data.features[few[:1]]).shape[1]
     most = max(MOST_CELLS // max(width, 1), 1)
     asked = _given(scene.pipeline, scene.data.features[few[:most]])
-    rows = _dense(asked)
+    rows = additive.dense(asked)
     background = _seen(scene.pipeline, scene.data.features[trained[:most]])
     # What absent cells mean is the model's matter: to XGBoost they are missing, and not 0.
     found = additive.apart(model, rows, background, asked)
@@ -105,16 +104,11 @@ def _some(rows: NDArray[Any], most: int, rng: np.random.Generator) -> NDArray[An
 
 def _seen(pipeline: Pipeline, cells: NDArray[Any]) -> Floats:
     """Rows as the last step sees them, made dense."""
-    return _dense(_given(pipeline, cells))
+    return additive.dense(_given(pipeline, cells))
 
 
 def _given(pipeline: Pipeline, cells: NDArray[Any]) -> Any:  # noqa: ANN401 - dense or sparse
     return pipeline[:-1].transform(cells) if len(pipeline) > 1 else cells
-
-
-def _dense(given: Any) -> Floats:  # noqa: ANN401
-    dense = given.toarray() if sparse.issparse(given) else given
-    return np.asarray(dense, dtype=np.float64)
 
 
 def _names(pipeline: Pipeline, features: list[str], width: int) -> list[str]:

@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from tidemill_server.protocol.errors import ProtocolError
+from tidemill_server.protocol.errors import ProtocolError, bad_request
 
 Answer = dict[str, np.ndarray]
 T = TypeVar("T")
@@ -186,9 +186,12 @@ def _predict_one(model: Model, job: _Job) -> Answer | Exception:
     try:
         return model.predict(job.matrix, job.wanted)
     except (ValueError, TypeError) as error:
-        # What the pipeline says of values that it does not take: the sender's to correct.
-        text = str(error)[:MAX_MODEL_MESSAGE]
-        return ProtocolError(400, f"the model refuses the values: {text}")
+        return refused_values(error)
     except Exception as error:  # whatever a library raises, the server goes on
         log.exception("the model failed")
         return ProtocolError(500, f"the model failed: {type(error).__name__}")
+
+
+def refused_values(error: Exception) -> ProtocolError:
+    """What the pipeline says of values that it does not take: the sender's to correct."""
+    return bad_request(f"the model refuses the values: {str(error)[:MAX_MODEL_MESSAGE]}")

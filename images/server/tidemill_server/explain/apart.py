@@ -7,7 +7,6 @@ import logging
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from tidemill.stats import additive
 from tidemill.stats.additive import NoPartsError
@@ -22,14 +21,14 @@ class Apart:
 
     def __init__(self, model: SklearnModel, names: tuple[str, ...], background: np.ndarray) -> None:
         self._model = model
-        self._background = _dense(self._seen(background))
+        self._background = additive.dense(self._seen(background))
         self._names = _names(model, names, self._background.shape[1])
 
     def explain(self, rows: np.ndarray) -> Explanation | None:
         """None where the parts do not come to what the model says."""
         given, model = self._seen(rows), self._model.estimator
         try:
-            found = additive.apart(model, _dense(given), self._background, given)
+            found = additive.apart(model, additive.dense(given), self._background, given)
         except NoPartsError as error:
             log.info("explanations are sampled", extra={"detail": str(error)[:300]})
             return None
@@ -42,10 +41,6 @@ class Apart:
         for transformer in self._model.transformers:
             rows = transformer.transform(rows)
         return rows
-
-
-def _dense(given: Any) -> np.ndarray:  # noqa: ANN401
-    return np.asarray(given.toarray() if sparse.issparse(given) else given, dtype=np.float64)
 
 
 def _names(model: SklearnModel, names: tuple[str, ...], width: int) -> tuple[str, ...]:

@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from tidemill_server.batching.batcher import refused_values
 from tidemill_server.explain.explainer import Explanation
 from tidemill_server.lifecycle.state import Served
 from tidemill_server.package.signature import EXPLAINED
 from tidemill_server.protocol.errors import ProtocolError, bad_request
 from tidemill_server.protocol.infer import InferRequest
-
-MAX_MODEL_MESSAGE = 500
 
 
 def check(served: Served, rows: int, most: int) -> None:
@@ -40,8 +39,7 @@ async def explain(served: Served, rows: np.ndarray) -> Explanation:
         if len({part.method for part in parts}) > 1:  # a row that is lost in rounding, say
             parts = await _each(served, explainer.sampled, rows)
     except ValueError as error:
-        text = str(error)[:MAX_MODEL_MESSAGE]
-        raise bad_request(f"the model refuses the values: {text}") from None
+        raise refused_values(error) from None
     added = np.concatenate([part.added for part in parts])
     first = parts[0]
     return Explanation(first.features, added, first.base, first.unit, first.method)

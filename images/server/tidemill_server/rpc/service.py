@@ -128,12 +128,7 @@ class Service:
             request = InferRequest(
                 *(envelope.id, rows, envelope.outputs, told, envelope.as_bytes, envelope.explain)
             )
-            if request.explain:
-                answer, request = await self._inference.explained(served, request)
-            else:
-                answer = await served.batcher.predict(rows, envelope.outputs)
-            if self._inference.capture.enabled:
-                self._inference.capture.add(prediction, rows, answer)
+            answer, request = await self._inference.answered(served, request, prediction)
             written = write_infer(
                 request, answer, served.signature, stamp=self._stamp, prediction=prediction
             )

@@ -10,27 +10,24 @@ from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 
 from tidemill.store import onnx_file, onnx_model
 from tidemill.store.onnx_model import OnnxModel, Terms
+from tidemill_runner.user_code.came_fitted import CameFitted
 
 _LABELS = ("tensor(int64)", "tensor(string)", "tensor(bool)", "tensor(int32)")
 _NUMBERS = ("tensor(float)", "tensor(double)")
 
 
-class KeptOnnx(BaseEstimator):  # type: ignore[misc]
+class KeptOnnx(CameFitted):
     """The one step of a pipeline."""
+
+    _maker = "ONNX"
 
     def __init__(self, path: Path, model: OnnxModel, terms: Terms) -> None:
         self.path = path
         self.model = model
         self.terms = terms
-
-    @property
-    def title(self) -> str:
-        """What it is, for people."""
-        return f"ONNX {self._estimator_type}"
 
     @property
     def n_features_in_(self) -> int:
@@ -39,17 +36,6 @@ class KeptOnnx(BaseEstimator):  # type: ignore[misc]
     @property
     def _estimator_type(self) -> str:
         return "classifier" if hasattr(self.model, "classes_") else "regressor"
-
-    def fit(self, *_: object) -> Any:  # noqa: ANN401 - never: scikit-learn asks whether it is there
-        raise TypeError(f"this {self.title} comes fitted")
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
-
-    def __sklearn_tags__(self) -> Any:  # noqa: ANN401 - scikit-learn's own
-        tags = super().__sklearn_tags__()
-        tags.estimator_type = self._estimator_type
-        return tags
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
         model = self.__dict__.get("model")

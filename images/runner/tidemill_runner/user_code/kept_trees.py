@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 
 from tidemill.store.trees import Boosted
+from tidemill_runner.user_code.came_fitted import CameFitted
 
 
-class KeptTrees(BaseEstimator):  # type: ignore[misc]
+class KeptTrees(CameFitted):
     """The last step of a pipeline; `library` says whose trees they are."""
 
     def __init__(self, path: Path, trees: Boosted) -> None:
@@ -30,24 +30,12 @@ class KeptTrees(BaseEstimator):  # type: ignore[misc]
         return self.trees.booster
 
     @property
-    def title(self) -> str:
-        """What it is, for people."""
-        return f"{self.library} {self._estimator_type}"
+    def _maker(self) -> str:
+        return self.library
 
     @property
     def _estimator_type(self) -> str:
         return "regressor" if self.trees.classes is None else "classifier"
-
-    def fit(self, *_: object) -> Any:  # noqa: ANN401 - never: scikit-learn asks whether it is there
-        raise TypeError(f"this {self.title} comes fitted")
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
-
-    def __sklearn_tags__(self) -> Any:  # noqa: ANN401 - scikit-learn's own
-        tags = super().__sklearn_tags__()
-        tags.estimator_type = self._estimator_type
-        return tags
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
         # Only classifiers have them, by which they are known.

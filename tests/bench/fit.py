@@ -33,7 +33,7 @@ from tidemill.store import layout
 FEATURES, TARGET = 10, "y"
 BARE = Path(__file__).parent / "elsewhere" / "bare_fit.py"
 SMALL_ROWS, SMALL_TREES = 2_000, 20
-MINUTE_ROWS, MINUTE_TREES = 100_000, 300
+MINUTE_ROWS, MINUTE_TREES = 100_000, 180
 HISTOGRAMS = "HistGradientBoostingClassifier"
 ONE_BY_ONE = "GradientBoostingClassifier"
 ROUNDS = 3

@@ -17,7 +17,7 @@ from tidemill.store.config import StoreConfig
 from tidemill.store.errors import StoreError
 from tidemill.store.mounted import MountedKeys
 from tidemill_runner import document as documents
-from tidemill_runner import progress, result, sources, threads
+from tidemill_runner import progress, result, threads
 from tidemill_runner.exits import Exit
 from tidemill_runner.failures import translate
 from tidemill_runner.inputs import IngestInput
@@ -159,6 +159,9 @@ class Run:
         work = Work(self.paths.work / "in", self.paths.work / "out", self.paths.state)
         if self.verb == "conclude":
             return halves.conclude(place, work)
+        # The drivers of databases are for who reads one.
+        from tidemill_runner import sources  # noqa: PLC0415
+
         with sources.opened(document, storage, self.paths.source) as origin:
             if self.worker:
                 crew.lend_a_hand(place, origin, self.worker)

@@ -13,7 +13,9 @@ work.
 """
 
 import asyncio
+import sys
 from collections import deque
+from collections.abc import Coroutine
 from enum import Enum
 from typing import cast
 from urllib.parse import unquote
@@ -271,7 +273,8 @@ class Connection(asyncio.Protocol):
     def _go_on(self) -> None:
         """Answer the next, where nothing is in its way."""
         if self._task is None and self._requests and self._writable:
-            self._task = self._loop.create_task(self._answer(self._requests[0]))
+            task = _begin(self._loop, self._answer(self._requests[0]))
+            self._task = None if task.done() else task
 
     async def _answer(self, request: Request) -> None:
         answer = await self._terms.answerer.answer(request)
@@ -294,7 +297,7 @@ class Connection(asyncio.Protocol):
             return
         if self._requests:
             self._resume()
-            self._go_on()
+            self._loop.call_soon(self._go_on)  # not within this one's task
             return
         if self._refusal is not None:
             self._refuse(*self._refusal)
@@ -361,6 +364,15 @@ class Connection(asyncio.Protocol):
         if self._paused and len(self._requests) < 2:
             self._paused = False
             self._transport.resume_reading()
+
+
+def _begin(
+    loop: asyncio.AbstractEventLoop, work: Coroutine[None, None, None]
+) -> asyncio.Task[None]:
+    """Begin at once where Python can: a turn of the loop is a tenth of a small model's answer."""
+    if sys.version_info >= (3, 12):
+        return asyncio.Task(work, loop=loop, eager_start=True)
+    return loop.create_task(work)
 
 
 def _path(url: bytes) -> str:

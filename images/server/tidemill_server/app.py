@@ -48,6 +48,7 @@ class Application:
         self._accounts = accounts
         self._began = time.monotonic()
         self._told: dict[str, Answer] = {}
+        self.shown: frozenset[str] = frozenset()
         model = f"/v2/models/{stamp.name}"
         versioned = f"{model}/versions/{stamp.version}"
         self._asked: dict[str, Callable[[Call], Awaitable[Answer]]] = {
@@ -71,7 +72,8 @@ class Application:
         }
 
     def show(self, pages: Mapping[str, Answer]) -> None:
-        """Answer these paths as well, always with the same."""
+        """Answer these paths as well, always with the same: of them anybody may ask."""
+        self.shown |= pages.keys()
         self._pages |= {path: functools.partial(_same, page) for path, page in pages.items()}
 
     def answer(self, request: Request) -> Awaitable[Answer]:

@@ -3,10 +3,13 @@
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
 BACKLOG = 2048
+HANDSHAKE_SECONDS = 10.0
+GOODBYE_SECONDS = 2.0  # for a client to agree that the connection ends
 
 
 class Guest(Protocol):
@@ -24,8 +27,8 @@ class Guest(Protocol):
 class Front(Protocol):
     """All connections of one protocol."""
 
-    async def listen(self, listener: socket.socket) -> None:
-        """Take connections from now on."""
+    async def listen(self, listener: socket.socket, tls: ssl.SSLContext | None = None) -> None:
+        """Take connections from now on, under TLS where there is a context for it."""
 
     def retire(self) -> None:
         """Ask every client to connect anew, elsewhere."""
@@ -35,11 +38,22 @@ class Front(Protocol):
 
 
 async def listen(
-    listener: socket.socket, connection: Callable[[], asyncio.Protocol]
+    listener: socket.socket,
+    connection: Callable[[], asyncio.Protocol],
+    tls: ssl.SSLContext | None = None,
 ) -> asyncio.Server:
     """Make a connection of whatever comes."""
     loop = asyncio.get_running_loop()
-    return await loop.create_server(connection, sock=listener, backlog=BACKLOG)
+    if tls is None:
+        return await loop.create_server(connection, sock=listener, backlog=BACKLOG)
+    return await loop.create_server(
+        connection,
+        sock=listener,
+        backlog=BACKLOG,
+        ssl=tls,
+        ssl_handshake_timeout=HANDSHAKE_SECONDS,
+        ssl_shutdown_timeout=GOODBYE_SECONDS,
+    )
 
 
 async def end(server: asyncio.Server, connections: Iterable[Guest], seconds: float) -> None:

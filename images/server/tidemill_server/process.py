@@ -12,10 +12,13 @@ import logging
 import signal
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import uvloop
 
 from tidemill_server.about.page import pages
+from tidemill_server.access import entrance
+from tidemill_server.access.guarded import HealthOnly
 from tidemill_server.accounts import Accounts
 from tidemill_server.app import Application
 from tidemill_server.capture.ring import Ring
@@ -32,7 +35,11 @@ from tidemill_server.rest.front import Front as RestFront
 from tidemill_server.rest.terms import Patience
 from tidemill_server.settings import Settings
 
+HTTP, HTTP2 = "http/1.1", "h2"  # as TLS names them
 KEEP_ALIVE_SECONDS = 75  # longer than the routers in front keep an idle connection
+
+if TYPE_CHECKING:
+    from tidemill_server.access.tls import Tls
 
 log = logging.getLogger(__name__)
 
@@ -59,14 +66,16 @@ class Process:
         # One thread: the model is asked by one at a time, and libraries need not be thread-safe.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
         self._prober = prober
-        self._starter = Starter(settings, self._state, self._metrics, prober, self._thread)
+        self._guard = guard = entrance.guard_of(settings.access)
+        place = self._state, self._metrics, prober, self._thread
+        self._starter = Starter(settings, *place, guard.prepare if guard else None)
 
     async def run(self) -> None:
         """Serve, load, wait for the end."""
         self._listen_for_signals()
         inference = self._inference()
         accounts = Accounts(self._metrics, self._settings.access_log_every)
-        ports = {"port": await self._listen_to_rest(inference, accounts)}
+        ports = await self._listen_to_rest(inference, accounts)
         if self._settings.grpc_port is not None:
             ports["grpc"] = await self._listen_to_grpc(inference, accounts)
         log.info("listening", extra=ports)
@@ -132,27 +141,38 @@ class Process:
             metrics.count("capture_dropped_rows", dropped, lambda: ring.dropped)
             metrics.watch("capture_rows", "Rows kept now.", lambda: ring.rows)
 
-    async def _listen_to_rest(self, inference: Inference, accounts: Accounts) -> int:
-        """The port."""
-        settings = self._settings
+    async def _listen_to_rest(self, inference: Inference, accounts: Accounts) -> dict[str, int]:
+        """The ports."""
+        settings, access = self._settings, self._settings.access
         app = Application(
             self._state, inference, metrics=self._metrics, ids=self._ids, accounts=accounts
         )
         if settings.page:
             app.show(pages())
         patience = Patience(settings.limits.body_seconds, KEEP_ALIVE_SECONDS)
-        return await self._listen(RestFront(app, inference.stamp, patience), settings.port)
+        answerer = entrance.before(app, access, self._guard, accounts)
+        front, tls = RestFront(answerer, inference.stamp, patience), entrance.tls_of(access, HTTP)
+        ports = {"port": await self._listen(front, settings.port, tls)}
+        if tls is not None:
+            end = "When the certificate ends, in seconds since 1970."
+            self._metrics.watch("tls_certificate_expiry_seconds", end, lambda: tls.expires)
+        if access.health_port is not None:
+            front = RestFront(HealthOnly(app), inference.stamp, patience)
+            ports["health"] = await self._listen(front, access.health_port, None)
+        return ports
 
     async def _listen_to_grpc(self, inference: Inference, accounts: Accounts) -> int:
         """The port. What gRPC needs is imported only here: without it nothing starts later."""
-        front = importlib.import_module("tidemill_server.rpc.front")
+        rpc = importlib.import_module("tidemill_server.rpc.front")
         service = importlib.import_module("tidemill_server.rpc.service")
         answering = service.Service(self._state, inference, ids=self._ids, accounts=accounts)
-        return await self._listen(front.Front(answering, inference), self._settings.grpc_port or 0)
+        front = rpc.Front(answering, inference, self._guard)
+        tls = entrance.tls_of(self._settings.access, HTTP2)
+        return await self._listen(front, self._settings.grpc_port or 0, tls)
 
-    async def _listen(self, front: Front, wanted: int) -> int:
+    async def _listen(self, front: Front, wanted: int, tls: "Tls | None") -> int:
         listener = _listener(wanted)
-        await front.listen(listener)
+        await front.listen(listener, tls.context if tls else None)
         self._fronts.append(front)
         port: int = listener.getsockname()[1]
         return port

@@ -83,7 +83,6 @@ class Online:
         if not host or not port.isdecimal():
             raise _wrong("TIDEMILL_ONLINE_ADDRESS", "it must be host:port")
         secret = env.get("TIDEMILL_ONLINE_SECRET")
-        networks = tuple(filter(None, env.get("TIDEMILL_HTTP_ALLOWED_NETWORKS", "").split(",")))
         unavailable = ("Fail", "Missing")
         return cls(
             host=host.removeprefix("[").removesuffix("]"),
@@ -93,7 +92,65 @@ class Online:
             seconds=_seconds(env, "TIDEMILL_ONLINE_SECONDS", cls.seconds),
             may_lack=_one_of(env, "TIDEMILL_ONLINE_UNAVAILABLE", unavailable) == "Missing",
             secret=Path(secret) if secret else None,
-            networks=networks,
+            networks=_networks(env),
+        )
+
+
+@dataclass(frozen=True)
+class Oidc:
+    """An issuer whose tokens count."""
+
+    issuer: str  # TIDEMILL_OIDC_ISSUER
+    audiences: tuple[str, ...]  # TIDEMILL_OIDC_AUDIENCES: a list in JSON
+    subjects: tuple[str, ...] = ()  # TIDEMILL_OIDC_SUBJECTS: as before; none: whoever has a token
+    keys: Path | None = None  # TIDEMILL_OIDC_KEYS: a file; else the issuer is asked
+    authorities: Path | None = None  # TIDEMILL_OIDC_AUTHORITIES: a file; else the public ones
+    networks: tuple[str, ...] = ()  # TIDEMILL_HTTP_ALLOWED_NETWORKS: opened by the administrator
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> "Oidc | None":
+        """Read the environment; None where no issuer counts."""
+        issuer = env.get("TIDEMILL_OIDC_ISSUER")
+        if not issuer:
+            return None
+        keys, authorities = (env.get(f"TIDEMILL_OIDC_{name}") for name in ("KEYS", "AUTHORITIES"))
+        if not keys and not issuer.startswith("https://"):
+            raise _wrong("TIDEMILL_OIDC_ISSUER", "without keys it must be asked over https")
+        audiences = _texts(env, "TIDEMILL_OIDC_AUDIENCES")
+        if not audiences:
+            raise _wrong("TIDEMILL_OIDC_AUDIENCES", "it is not set")
+        return cls(
+            issuer,
+            audiences,
+            _texts(env, "TIDEMILL_OIDC_SUBJECTS"),
+            Path(keys) if keys else None,
+            Path(authorities) if authorities else None,
+            _networks(env),
+        )
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who may ask, from where, and over what."""
+
+    tokens: Path | None = None  # TIDEMILL_TOKENS: a folder with a file for each
+    oidc: Oidc | None = None
+    origins: tuple[str, ...] = ()  # TIDEMILL_CORS_ORIGINS: a list in JSON, or ["*"]
+    tls: Path | None = None  # TIDEMILL_TLS: a folder with tls.crt and tls.key
+    # TIDEMILL_TLS_CLIENTS: Required or Any; required, the folder has ca.crt as well
+    clients: bool = False
+    health_port: int | None = None  # TIDEMILL_HEALTH_PORT: without TLS, for probes and Prometheus
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> "Access":
+        tokens, tls = env.get("TIDEMILL_TOKENS"), env.get("TIDEMILL_TLS")
+        return cls(
+            tokens=Path(tokens) if tokens else None,
+            oidc=Oidc.from_env(env),
+            origins=_texts(env, "TIDEMILL_CORS_ORIGINS"),
+            tls=Path(tls) if tls else None,
+            clients=_one_of(env, "TIDEMILL_TLS_CLIENTS", ("Any", "Required")) == "Required",
+            health_port=_port(env, "TIDEMILL_HEALTH_PORT"),
         )
 
 
@@ -118,6 +175,7 @@ class Settings:
     loading: Loading = field(default_factory=Loading)
     stopping: Stopping = field(default_factory=Stopping)
     online: Online | None = None
+    access: Access = field(default_factory=Access)
     public_keys: tuple[str, ...] = ()  # TIDEMILL_MODEL_PUBLIC_KEYS: PEMs, as a list in JSON
 
     @classmethod
@@ -140,9 +198,7 @@ class Settings:
             scratch=_path(env, "TIDEMILL_SCRATCH", cls.scratch),
             termination=termination_path(env),
             port=_integer(env, "PORT", cls.port),
-            grpc_port=_integer(env, "TIDEMILL_GRPC_PORT", 0)
-            if env.get("TIDEMILL_GRPC_PORT")
-            else None,
+            grpc_port=_port(env, "TIDEMILL_GRPC_PORT"),
             runtime=cast("Runtime", _one_of(env, "TIDEMILL_RUNTIME", RUNTIMES)),
             page=_one_of(env, "TIDEMILL_PAGE", ("Enabled", "Disabled")) == "Enabled",
             access_log_every=_integer(env, "TIDEMILL_ACCESS_LOG_EVERY", cls.access_log_every),
@@ -156,6 +212,7 @@ class Settings:
                 finish_seconds=_seconds(env, "TIDEMILL_FINISH_SECONDS", Stopping.finish_seconds),
             ),
             online=Online.from_env(env),
+            access=Access.from_env(env),
             public_keys=_texts(env, "TIDEMILL_MODEL_PUBLIC_KEYS"),
         )
 
@@ -205,6 +262,14 @@ def _integer(env: Mapping[str, str], name: str, default: int, *, least: int = 0)
     if not text.isdecimal() or int(text) < least:
         raise _wrong(name, f"it must be a whole number of at least {least}, not {text!r}")
     return int(text)
+
+
+def _port(env: Mapping[str, str], name: str) -> int | None:
+    return _integer(env, name, 0) if env.get(name) else None
+
+
+def _networks(env: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(filter(None, env.get("TIDEMILL_HTTP_ALLOWED_NETWORKS", "").split(",")))
 
 
 def _texts(env: Mapping[str, str], name: str) -> tuple[str, ...]:

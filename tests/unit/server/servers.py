@@ -47,6 +47,7 @@ class Server:
     _news: "queue.Queue[dict[str, Any] | None]" = field(default_factory=queue.Queue)
     port: int = 0
     grpc: int = 0  # where it is on
+    health: int = 0  # where it has a port of its own
 
     def read_log(self) -> None:
         """In a thread: a line that is no JSON object is a fault of the server's."""
@@ -70,9 +71,17 @@ class Server:
             if str(line["message"]).startswith(message):
                 return line
 
+    def has_logged(self, message: str) -> bool:
+        """Whether there is such a line already."""
+        while not self._news.empty():
+            if (line := self._news.get()) is not None:
+                self.lines.append(line)
+        return any(str(line["message"]).startswith(message) for line in self.lines)
+
     def listen(self) -> "Server":
         line = self.wait_for_log("listening")
         self.port, self.grpc = line["port"], line.get("grpc", 0)
+        self.health = line.get("health", 0)
         return self
 
     def ready(self) -> "Server":

@@ -66,6 +66,7 @@ class Starter:
     metrics: Metrics
     prober: Prober
     thread: Executor
+    admitting: Callable[[], Awaitable[None]] | None = None  # returns when who may ask is known
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     async def start(self) -> None:
@@ -92,6 +93,10 @@ class Starter:
             pace = await loop.run_in_executor(self.thread, _warm, model, signature)
             if lookup is not None:
                 await lookup.connect()
+        if self.admitting is not None:
+            with self._stage("access"):
+                self.state.waiting("IssuerUnavailable", "waiting for the keys of the issuer")
+                await self.admitting()
         batcher = Batcher(
             model,
             pace,

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 
 from tidemill_server import listening
 from tidemill_server.answers import stamp_headers
@@ -22,8 +23,8 @@ class Front:
         """What is made of each."""
         return Connection(self.terms)
 
-    async def listen(self, listener: socket.socket) -> None:
-        self._server = await listening.listen(listener, self.connection)
+    async def listen(self, listener: socket.socket, tls: ssl.SSLContext | None = None) -> None:
+        self._server = await listening.listen(listener, self.connection, tls)
 
     def retire(self) -> None:
         """Ask every client to connect anew: the Service leads it to another pod by now."""

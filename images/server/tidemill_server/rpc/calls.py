@@ -1,5 +1,6 @@
 """A call: its headers, its one message as it comes in pieces, and what is said in the end."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -102,6 +103,17 @@ class Call:
         elif not compression.is_compressed(self.encoding):
             raise bad_request("the message is compressed, and grpc-encoding does not say how")
         return bytes(memoryview(data)[PREFIX_BYTES:])
+
+
+@dataclass(slots=True)
+class Stream:
+    """A call in its stream, and how far both sides are."""
+
+    call: Call
+    ended: bool = False  # the client has said all
+    credit: int = 0  # bytes that it has sent and may send anew
+    task: "asyncio.Task[None] | None" = None
+    held: Share | None = None  # of an answer that waits
 
 
 @dataclass(slots=True)  # not frozen: one is made for each request

@@ -6,13 +6,11 @@ arrive and for an answer to be taken. Who goes beyond gets GOAWAY with a word, o
 """
 
 import asyncio
-from dataclasses import dataclass
 from typing import cast
 
-from tidemill_server.limits.budget import Share
 from tidemill_server.protocol.errors import ProtocolError
 from tidemill_server.rpc import frames
-from tidemill_server.rpc.calls import Call, NotGrpc, Reply, bad
+from tidemill_server.rpc.calls import Call, NotGrpc, Reply, Stream, bad
 from tidemill_server.rpc.calm import Calm
 from tidemill_server.rpc.frames import Broken, Code, Kind, Setting
 from tidemill_server.rpc.heads import MAX_HEADER_BYTES, Block, Head, Heads
@@ -29,15 +27,6 @@ SMALL_BYTES = 64  # of data that nobody waits for any more
 SMALL_WINDOW = 128  # no client that wants an answer opens its window by less, again and again
 
 
-@dataclass(slots=True)
-class _Stream:
-    call: Call
-    ended: bool = False  # the client has said all
-    credit: int = 0  # bytes that it has sent and may send anew
-    task: "asyncio.Task[None] | None" = None
-    held: Share | None = None  # of an answer that waits
-
-
 class Connection(asyncio.Protocol):
     """Everything that one client asks over one connection."""
 
@@ -48,7 +37,7 @@ class Connection(asyncio.Protocol):
         self._calm = Calm()
         self._heads = Heads(self._calm)
         self._prefix = b""  # of the next header block
-        self._streams: dict[int, _Stream] = {}
+        self._streams: dict[int, Stream] = {}
         self._last = 0
         self._intake = Intake()
         self._closing = self._retired = False
@@ -263,9 +252,13 @@ class Connection(asyncio.Protocol):
             self._turn_away(number, status, last=last)
             return
         self._calm.make_good()
-        self._streams[number] = stream = _Stream(call)
+        self._streams[number] = stream = Stream(call)
         self._outbox.open(number)
-        if last:
+        stream.ended = last
+        refusal = self._terms.turned_away(call.path, head.headers)
+        if refusal is not None:
+            self._refuse(number, stream, refusal)
+        elif last:
             self._ask(number, stream)
 
     def _turn_away(self, number: int, block: bytes, *, last: bool) -> None:
@@ -275,11 +268,11 @@ class Connection(asyncio.Protocol):
         if not last:
             self._transport.write(frames.reset(number, Code.NO_ERROR))
 
-    def _ask(self, number: int, stream: _Stream) -> None:
+    def _ask(self, number: int, stream: Stream) -> None:
         stream.ended = True
         stream.task = self._loop.create_task(self._answer(number, stream))
 
-    async def _answer(self, number: int, stream: _Stream) -> None:
+    async def _answer(self, number: int, stream: Stream) -> None:
         reply = await self._terms.answerer.answer(stream.call)
         stream.task = None
         try:
@@ -289,7 +282,7 @@ class Connection(asyncio.Protocol):
             self._drop(number)
             raise
 
-    def _refuse(self, number: int, stream: _Stream, error: ProtocolError) -> None:
+    def _refuse(self, number: int, stream: Stream, error: ProtocolError) -> None:
         self._reply(number, self._terms.answerer.refused(stream.call, error))
 
     def _reply(self, number: int, reply: Reply) -> None:
@@ -345,7 +338,7 @@ class Connection(asyncio.Protocol):
             self._terms.answerer.gone(stream.call)
         self._close_if_done()
 
-    def _let_go(self, number: int, stream: _Stream) -> None:
+    def _let_go(self, number: int, stream: Stream) -> None:
         self._outbox.close(number)
         stream.call.share.free()
         if stream.held is not None:

@@ -2,31 +2,34 @@
 
 import asyncio
 import socket
+import ssl
 
 from tidemill_server import listening
+from tidemill_server.access.guard import Guard
 from tidemill_server.answers import stamp_headers
 from tidemill_server.inference import Inference
 from tidemill_server.rpc.connection import Connection
 from tidemill_server.rpc.frames import Header
-from tidemill_server.rpc.service import Service
+from tidemill_server.rpc.service import HEALTH_PATHS, Service
 from tidemill_server.rpc.terms import Terms
 
 
 class Front:
     """All connections of gRPC."""
 
-    def __init__(self, service: Service, inference: Inference) -> None:
+    def __init__(self, service: Service, inference: Inference, guard: Guard | None = None) -> None:
         head: tuple[Header, ...] = (
             (b":status", b"200"),
             (b"content-type", b"application/grpc"),
             (b"grpc-accept-encoding", b"identity,gzip,deflate"),
             *stamp_headers(inference.stamp),
         )
-        self.terms = Terms(service, inference.budget, inference.limits, head, set())
+        bounds = inference.budget, inference.limits
+        self.terms = Terms(service, *bounds, head, set(), guard=guard, open_to_all=HEALTH_PATHS)
         self._server: asyncio.Server | None = None
 
-    async def listen(self, listener: socket.socket) -> None:
-        self._server = await listening.listen(listener, lambda: Connection(self.terms))
+    async def listen(self, listener: socket.socket, tls: ssl.SSLContext | None = None) -> None:
+        self._server = await listening.listen(listener, lambda: Connection(self.terms), tls)
 
     def retire(self) -> None:
         """Ask every client to connect anew: the Service leads it to another pod by now.

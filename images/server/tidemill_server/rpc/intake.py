@@ -27,7 +27,7 @@ class Intake:
         place = 0
         if not self.greeted:
             if not data.startswith(PREFACE[: len(data)]):
-                raise Broken(Code.PROTOCOL_ERROR, "this port speaks gRPC, over HTTP/2 without TLS")
+                raise Broken(Code.PROTOCOL_ERROR, "this port speaks gRPC, over HTTP/2")
             if len(data) < len(PREFACE):
                 self._rest = data
                 return

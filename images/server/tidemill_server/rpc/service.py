@@ -27,6 +27,11 @@ from tidemill_server.rpc.tensors import read_infer, write_infer
 SERVICE = f"{INFERENCE}.GRPCInferenceService"
 HEALTH_SERVICE = f"{HEALTH}.Health"
 INFER = f"/{SERVICE}/ModelInfer".encode()
+# What probes ask: it says nothing of data.
+HEALTH_PATHS = frozenset(
+    {f"/{HEALTH_SERVICE}/Check".encode()}
+    | {f"/{SERVICE}/{name}".encode() for name in ("ServerLive", "ServerReady")}
+)
 SHOWN_BYTES = 100
 SERVING, NOT_SERVING = 1, 2
 

@@ -1,8 +1,10 @@
 """What all connections of a server have in common: who answers, and within which bounds."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from tidemill_server.access.guard import Guard
 from tidemill_server.limits.budget import Budget
 from tidemill_server.protocol.errors import ProtocolError
 from tidemill_server.rpc.calls import Call, Reply
@@ -39,3 +41,15 @@ class Terms:
     head: tuple[Header, ...]
     connections: "set[Connection]"
     retiring: bool = False
+    guard: Guard | None = None
+    open_to_all: frozenset[bytes] = frozenset()  # paths that no guard stands before
+
+    def turned_away(self, path: bytes, headers: Sequence[Header]) -> ProtocolError | None:
+        """Why its sender may not ask this; None where it may."""
+        if self.guard is None or path in self.open_to_all:
+            return None
+        try:
+            self.guard.check(headers)
+        except ProtocolError as error:
+            return error
+        return None

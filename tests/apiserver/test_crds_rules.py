@@ -25,6 +25,7 @@ URI = "s3://tidemill/models/demo/elec2/0a/"
 COLUMN = "column names the time column: it is needed with by: Time and only there"
 ESTIMATOR = code_rules.ONE
 MODEL = "exactly one model must be named: run, or uri with digest"
+OIDC = {"issuer": "https://login.example", "audiences": ["m"]}
 ONLINE = {"online": {"address": "redis:6379", "credentialsRef": {"name": "redis"}}}
 PAIR = "uri and digest are set together"
 
@@ -100,6 +101,20 @@ RULES = [
         {"features": {"online": {"address": "redis.example.org:0"}}},
         "address ends with a port from 1 to 65535",
         id="no port",
+    ),
+    pytest.param(
+        "ModelDeployment",
+        {"access": {"origins": ["https://shop.example:8443", "*"]}},
+        {"access": {}},
+        "access must name tokensRef, oidc or origins",
+        id="access that says nothing",
+    ),
+    pytest.param(
+        "ModelDeployment",
+        {"access": {"oidc": {**OIDC, "authoritiesRef": {"name": "ca"}}}},
+        {"access": {"oidc": {**OIDC, "authoritiesRef": {"name": "ca"}, "keysRef": {"name": "k"}}}},
+        "authoritiesRef is for an issuer that is asked: with keysRef it is not",
+        id="authorities of an issuer that is not asked",
     ),
     *(
         pytest.param(

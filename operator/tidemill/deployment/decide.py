@@ -56,9 +56,13 @@ def decide(
     revision: str | None,
     address: str,
 ) -> Plan:
-    """Decide; `revision` is that of the target, None where there is no target."""
+    """Decide; `revision` is that of the target, None where there is no target.
+
+    `address` is the stable one, without its scheme.
+    """
     stable = _serving(observed)
-    base = status.model_copy(update={"url": address if observed.selected else None})
+    url = _url(address, stable, spec)
+    base = status.model_copy(update={"url": url if observed.selected else None})
     if spec.suspend:
         message = "spec.suspend is true: what runs stays as it is"
         return Plan(
@@ -75,10 +79,11 @@ def decide(
             keep=stable,
             requeue_after=STALLED_CHECK if verdict.reason in _LOOK_AGAIN else None,
         )
-    base = base.model_copy(update={"url": address})
+    base = base.model_copy(update={"url": url})
     target = _find(observed, revision)
     if target is None or not target.available or target.replicas != spec.replicas:
         return _coming_up(base, observed, stable, target, revision)
+    base = base.model_copy(update={"url": _url(address, target, spec)})
     if observed.selected != revision:
         message = f"version {target.target.version} answers and takes over"
         verdict = progressing(Reason.ROLLING_OUT, message, summary="True")
@@ -98,6 +103,12 @@ def decide(
         select=revision,
         delete=old,
     )
+
+
+def _url(address: str, serving: DeploymentView | None, spec: ModelDeploymentSpec) -> str:
+    """Give the address, with the scheme by which what serves is asked."""
+    secured = spec.tls is not None if serving is None else serving.has_port("https")
+    return f"{'https' if secured else 'http'}://{address}"
 
 
 def _serving(observed: Observed) -> DeploymentView | None:

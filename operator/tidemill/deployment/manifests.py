@@ -14,7 +14,7 @@ from tidemill.api.v1alpha1.signing import Verification
 from tidemill.children.naming import child_name, service_name, short_hash
 from tidemill.children.ownership import OUTSIDE, child_metadata
 from tidemill.children.pod_spec import CONTAINER_SECURITY, resources, restricted_pod
-from tidemill.deployment import lookup
+from tidemill.deployment import access, lookup
 from tidemill.deployment.observed import (
     DIGEST_ANNOTATION,
     DIGEST_VARIABLE,
@@ -27,6 +27,7 @@ from tidemill.kube.owners import OWNER_UID_LABEL
 
 KIND = "ModelDeployment"
 STORE_DIR = "/etc/tidemill/store"
+HTTP, HTTPS, HEALTH = "http", "https", "health"  # ports by their names
 HTTP_PORT = 8080
 GRPC_PORT = 9000
 PAGE = "Enabled"
@@ -59,6 +60,10 @@ def revision_of(target: Target, image: str, spec: ModelDeploymentSpec) -> str:
         shapes.append({"grpc": spec.grpc})
     if spec.explain != EXPLAIN:
         shapes.append({"explain": spec.explain})
+    if spec.access is not None:
+        shapes.append({"access": spec.access.model_dump(mode="json", exclude_defaults=True)})
+    if spec.tls is not None:
+        shapes.append({"tls": spec.tls.model_dump(mode="json", exclude_defaults=True)})
     if verification is not None:
         shapes.append(verification.model_dump(mode="json", exclude_defaults=True))
     texts = (json.dumps(shape, sort_keys=True) for shape in shapes)
@@ -72,9 +77,9 @@ def deployment_name(parent: Mapping[str, Any], revision: str) -> str:
 
 
 def address_of(parent: Mapping[str, Any]) -> str:
-    """Give the stable address inside the cluster."""
+    """Give the stable address inside the cluster, without its scheme."""
     metadata = parent["metadata"]
-    return f"http://{service_name(KIND, metadata['name'])}.{metadata['namespace']}.svc"
+    return f"{service_name(KIND, metadata['name'])}.{metadata['namespace']}.svc"
 
 
 def service_metadata(parent: Mapping[str, Any]) -> dict[str, Any]:
@@ -83,14 +88,19 @@ def service_metadata(parent: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def service_manifest(
-    parent: Mapping[str, Any], revision: str, *, grpc: str = GRPC
+    parent: Mapping[str, Any], revision: str, *, grpc: bool = False, tls: bool = False
 ) -> dict[str, Any]:
     """Build the Service that sends traffic to one revision."""
-    ports = [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": "http"}]
-    if grpc != GRPC:
-        # Gateways and meshes read from this that the connections are HTTP/2 without TLS.
-        over = {"appProtocol": "kubernetes.io/h2c", "protocol": "TCP", "targetPort": "grpc"}
-        ports.append({"name": "grpc", "port": GRPC_PORT, **over})
+    ports = [{"name": HTTP, "port": 80, "protocol": "TCP", "targetPort": HTTP}]
+    # Gateways and meshes read from this that the connections are HTTP/2 without TLS.
+    over = {"appProtocol": "kubernetes.io/h2c"}
+    if tls:
+        over = {"appProtocol": HTTPS}
+        ports = [{"name": HTTPS, "port": 443, **over, "protocol": "TCP", "targetPort": HTTPS}]
+    if grpc:
+        ports.append(
+            {"name": "grpc", "port": GRPC_PORT, **over, "protocol": "TCP", "targetPort": "grpc"}
+        )
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -134,7 +144,7 @@ def deployment_manifest(
             },
             "selector": {"matchLabels": selector},
             "template": {
-                "metadata": {"labels": {**labels, **(OUTSIDE if spec.features else {})}},
+                "metadata": {"labels": {**labels, **(OUTSIDE if _asks_outside(spec) else {})}},
                 "spec": _pod(spec, _server(parent, spec, target, image, networks), name),
             },
         },
@@ -151,6 +161,7 @@ def _pod(spec: ModelDeploymentSpec, container: dict[str, Any], secret: str) -> d
             {"name": "scratch", "emptyDir": {"sizeLimit": "20Gi"}},
             {"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}},
             *lookup.volumes(spec.features),
+            *access.volumes(spec),
         ],
     }
 
@@ -175,28 +186,27 @@ def _server(
         **({"TIDEMILL_MAX_EXPLAINED_ROWS": str(EXPLAINED_ROWS)} if spec.explain != EXPLAIN else {}),
         **lookup.environment(spec.features, parent["metadata"]["namespace"], networks),
         **_believed(spec.model.verification),
+        **access.environment(spec, networks),
     }
-    ports = [{"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"}]
-    if spec.grpc != GRPC:
-        ports.append({"name": "grpc", "containerPort": GRPC_PORT, "protocol": "TCP"})
     return {
         "name": "server",
         "image": image,
         "env": [{"name": name, "value": value} for name, value in env.items()],
-        "ports": ports,
+        "ports": _ports(spec),
         "resources": resources(spec.template, DEFAULT_RESOURCES),
         "securityContext": CONTAINER_SECURITY,
         "terminationMessagePolicy": "FallbackToLogsOnError",
         # Imports take a second, and on a node without a free core minutes: a liveness probe that
         # ends what only starts slowly makes the node slower still, and nothing ever answers.
-        "startupProbe": _probe("/v2/health/live", period=1, failures=START_SECONDS),
-        "readinessProbe": _probe("/v2/health/ready", period=2, failures=3),
-        "livenessProbe": _probe("/v2/health/live", period=10, failures=6),
+        "startupProbe": _probe(spec, "/v2/health/live", period=1, failures=START_SECONDS),
+        "readinessProbe": _probe(spec, "/v2/health/ready", period=2, failures=3),
+        "livenessProbe": _probe(spec, "/v2/health/live", period=10, failures=6),
         "volumeMounts": [
             {"name": "store", "mountPath": STORE_DIR, "readOnly": True},
             {"name": "scratch", "mountPath": "/scratch"},
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a volume of the pod's own
             *lookup.mounts(spec.features),
+            *access.mounts(spec),
         ],
     }
 
@@ -220,9 +230,24 @@ def _believed(verification: Verification | None) -> dict[str, str]:
     return {"TIDEMILL_MODEL_PUBLIC_KEYS": json.dumps(verification.public_keys)}
 
 
-def _probe(path: str, *, period: int, failures: int) -> dict[str, Any]:
+def _ports(spec: ModelDeploymentSpec) -> list[dict[str, Any]]:
+    ports = {HTTP: HTTP_PORT}
+    if spec.tls is not None:
+        ports = {HTTPS: HTTP_PORT, HEALTH: access.HEALTH_PORT}
+    if spec.grpc != GRPC:
+        ports["grpc"] = GRPC_PORT
+    return [
+        {"name": name, "containerPort": port, "protocol": "TCP"} for name, port in ports.items()
+    ]
+
+
+def _asks_outside(spec: ModelDeploymentSpec) -> bool:
+    return spec.features is not None or access.asks_outside(spec)
+
+
+def _probe(spec: ModelDeploymentSpec, path: str, *, period: int, failures: int) -> dict[str, Any]:
     return {
-        "httpGet": {"path": path, "port": "http"},
+        "httpGet": {"path": path, "port": HTTP if spec.tls is None else HEALTH},
         "periodSeconds": period,
         "timeoutSeconds": 2,
         "failureThreshold": failures,

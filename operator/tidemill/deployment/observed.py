@@ -44,6 +44,12 @@ class DeploymentView:
     available: bool
     body: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
+    def has_port(self, name: str) -> bool:
+        """Tell whether its pods listen on the port of this name."""
+        pod = self.body.get("spec", {}).get("template", {}).get("spec", {})
+        ports = (port for one in pod.get("containers") or () for port in one.get("ports") or ())
+        return any(port.get("name") == name for port in ports)
+
 
 @dataclass(frozen=True, slots=True)
 class Observed:

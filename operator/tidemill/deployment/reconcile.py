@@ -16,9 +16,11 @@ from tidemill.children.platform import Platform
 from tidemill.children.pods import Diagnosis, diagnose, is_over
 from tidemill.children.status import Passing, StatusWriter, invalid_spec, status_of
 from tidemill.children.store_secret import StoreSecrets, Wanted
+from tidemill.deployment import access, lookup
 from tidemill.deployment.decide import FORBIDDEN_BY_POLICY, STALLED_CHECK, Plan, decide
-from tidemill.deployment.lookup import secret_fault
 from tidemill.deployment.manifests import (
+    GRPC,
+    HTTPS,
     KIND,
     address_of,
     deployment_manifest,
@@ -108,7 +110,8 @@ class ModelDeploymentReconciler:
         target = await self._target(live, spec)
         if isinstance(target, Target):
             client, namespace = self.context.client, metadata["namespace"]
-            target = await secret_fault(client, namespace, spec.features) or target
+            fault = await lookup.secret_fault(client, namespace, spec.features)
+            target = fault or await access.secret_fault(client, namespace, spec) or target
         found = await self.context.client.list(
             DEPLOYMENTS, metadata["namespace"], labels=selector(metadata["uid"])
         )
@@ -222,7 +225,11 @@ class ModelDeploymentReconciler:
         client, namespace = self.context.client, live["metadata"]["namespace"]
         renewals = []
         if plan.select:
-            manifest = service_manifest(live, plan.select, grpc=_grpc_of(plan, spec))
+            # Its ports come and go with what it selects.
+            grpc, tls = spec.grpc != GRPC, spec.tls is not None
+            if plan.keep is not None:
+                grpc, tls = plan.keep.has_port("grpc"), plan.keep.has_port(HTTPS)
+            manifest = service_manifest(live, plan.select, grpc=grpc, tls=tls)
             await ensure(client, manifest, service)
         if plan.serve:
             image = self._image(plan.serve)
@@ -266,15 +273,6 @@ class ModelDeploymentReconciler:
         )
         left = await StoreSecrets(self.context, self.platform).keep(wanted)
         return max(left, SOONEST_RENEWAL_SECONDS)
-
-
-def _grpc_of(plan: Plan, spec: ModelDeploymentSpec) -> str:
-    """Tell whether what the Service selects speaks gRPC: the port comes and goes with it."""
-    if plan.keep is None:
-        return spec.grpc
-    containers = plan.keep.body["spec"]["template"]["spec"]["containers"]
-    names = {port.get("name") for one in containers for port in one.get("ports") or ()}
-    return "Enabled" if "grpc" in names else "Disabled"
 
 
 def _of_run(name: str, run: Mapping[str, Any] | None) -> Target | Verdict:

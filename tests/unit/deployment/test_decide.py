@@ -19,7 +19,8 @@ from tidemill.deployment.decide import (
 )
 from tidemill.deployment.observed import DeploymentView, Observed, Target
 
-ADDRESS = f"http://m.{NAMESPACE}.svc"
+HOST = f"m.{NAMESPACE}.svc"
+ADDRESS = f"http://{HOST}"
 NOTHING = ModelDeploymentStatus.model_validate({})
 
 
@@ -51,7 +52,7 @@ def decided(
     wanted = want or target("b")
     revision = None if isinstance(wanted, Verdict) else "b"
     observed = Observed(wanted, found, selected, trouble)
-    return decide(spec(**changes), NOTHING, observed, revision, ADDRESS)
+    return decide(spec(**changes), NOTHING, observed, revision, HOST)
 
 
 def letters(plan: Plan) -> dict[str, Any]:
@@ -298,11 +299,11 @@ def test_a_version_edited_by_hand_is_not_told(text: str) -> None:
 
 def test_no_target_at_all_is_the_specs_fault() -> None:
     observed = Observed(target("b"), (version("a"),), "a")
-    plan = decide(spec(), NOTHING, observed, None, ADDRESS)
+    plan = decide(spec(), NOTHING, observed, None, HOST)
     assert (plan.verdict.reason, plan.verdict.stalled) == (Reason.SPEC_INVALID, True)
 
 
 def test_deciding_twice_is_deciding_once() -> None:
     found = Observed(target("b"), (version("a"), version("b", 1)), "a")
-    first = decide(spec(), NOTHING, found, "b", ADDRESS)
-    assert decide(spec(), first.status, found, "b", ADDRESS) == first
+    first = decide(spec(), NOTHING, found, "b", HOST)
+    assert decide(spec(), first.status, found, "b", HOST) == first

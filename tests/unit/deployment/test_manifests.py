@@ -89,7 +89,7 @@ def test_grpc_has_a_port_where_it_is_wanted_as_a_new_version() -> None:
     assert manifest["metadata"]["name"] != made()["metadata"]["name"]
     [one] = service_manifest(parent(), "r")["spec"]["ports"]
     assert one["name"] == "http"
-    [_, port] = service_manifest(parent(), "r", grpc="Enabled")["spec"]["ports"]
+    [_, port] = service_manifest(parent(), "r", grpc=True)["spec"]["ports"]
     assert (port["name"], port["targetPort"], port["port"]) == ("grpc", "grpc", 9000)
     assert port["appProtocol"] == "kubernetes.io/h2c"
 
@@ -162,7 +162,7 @@ def test_names_fit_and_the_address_is_the_services(name: str) -> None:
     manifest, service = made(name), service_manifest(parent(name), "r")
     assert len(manifest["metadata"]["name"]) <= 63
     assert len(service["metadata"]["name"]) <= 63
-    assert address_of(parent(name)) == f"http://{service['metadata']['name']}.{NAMESPACE}.svc"
+    assert address_of(parent(name)) == f"{service['metadata']['name']}.{NAMESPACE}.svc"
     assert manifest["metadata"]["name"] == deployment_name(
         parent(name), manifest["metadata"]["labels"][REVISION_LABEL]
     )

@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
+from tidemill.api.v1alpha1.access import Access, Tls
 from tidemill.api.v1alpha1.meta import CommonStatus, Template
 from tidemill.api.v1alpha1.onnx import ServingRuntime
 from tidemill.api.v1alpha1.serving_features import ServingFeatures
@@ -90,10 +91,24 @@ class ModelDeploymentSpec(ApiModel):
     grpc: Annotated[
         Literal["Enabled", "Disabled"],
         Field(
-            description="The same protocol over gRPC, without TLS, on port 9000 of the address; a "
-            "change of it comes up as a new version does."
+            description="The same protocol over gRPC, on port 9000 of the address; a change of it "
+            "comes up as a new version does."
         ),
     ] = "Disabled"
+    access: Annotated[
+        Access | None,
+        Field(
+            description="Who may ask, and from which pages; by default whoever reaches the "
+            "address, and no page but the model's own. A change comes up as a new version does."
+        ),
+    ] = None
+    tls: Annotated[
+        Tls | None,
+        Field(
+            description="TLS: the address is https, on port 443, and gRPC's port speaks it too. "
+            "Health and metrics are told without it, on port 8081 of each pod."
+        ),
+    ] = None
     explain: Annotated[
         Literal["Enabled", "Disabled"],
         Field(

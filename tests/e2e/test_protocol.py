@@ -2,46 +2,16 @@
 
 import json
 import math
-from http.client import HTTPConnection
-from typing import Any
 
 import grpc
 import pytest
 from tests.e2e import specs
-from tests.e2e.raw_store import RawStore
-from tests.e2e.test_path import rows
+from tests.e2e.served import address, ask, ports
+from tests.e2e.served import served as served  # noqa: PLC0414 - a fixture
 from tests.e2e.world import World, settled
 from tests.oip.__main__ import rpc_target_of, target_of
 from tests.oip.every import CHECKS
 from tests.oip.rpc_checks import RPC_CHECKS
-
-
-@pytest.fixture
-def served(world: World, raw: RawStore) -> World:
-    """A namespace in which a model of two numbers is served as `web`."""
-    raw.put(f"{world.namespace}/rows.csv", rows(200))
-    world.apply("Dataset", "data", specs.dataset(f"{world.namespace}/"))
-    world.apply("TrainingRun", "one", specs.training_run("data"))
-    world.apply("ModelDeployment", "web", specs.model_deployment("one"))
-    world.wait_ready("ModelDeployment", "web")
-    return world
-
-
-def address(world: World) -> str:
-    service = world.kubectl.get("service", "web", "-n", world.namespace)
-    found: str = service["spec"]["clusterIP"]
-    return found
-
-
-def ask(world: World, method: str, path: str, body: Any = None) -> tuple[int, bytes]:
-    """Through the Service, as a program in the cluster does."""
-    connection = HTTPConnection(address(world), 80, timeout=30)
-    try:
-        connection.request(method, path, None if body is None else json.dumps(body))
-        answer = connection.getresponse()
-        return answer.status, answer.read()
-    finally:
-        connection.close()
 
 
 def test_every_check_of_the_protocol_holds_through_the_service(served: World) -> None:
@@ -115,8 +85,3 @@ def test_the_page_goes_and_grpc_comes_with_a_new_version(served: World) -> None:
     assert failed == {}
     served.apply("ModelDeployment", "web", specs.model_deployment("one", page="Disabled"))
     served.wait("ModelDeployment", "web", lambda _: ports(served) == ["http"])
-
-
-def ports(world: World) -> list[str]:
-    service = world.kubectl.get("service", "web", "-n", world.namespace)
-    return [port["name"] for port in service["spec"]["ports"]]

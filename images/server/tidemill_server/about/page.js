@@ -14,6 +14,29 @@ function make(tag, text, attributes = {}) {
   return element;
 }
 
+// ---- who asks --------------------------------------------------------------------------------
+
+let token = ""; // where the model asks for one: kept by this page, as long as it is open
+
+function ask(path, options = {}) {
+  const bearer = token ? { authorization: `Bearer ${token}` } : {};
+  return fetch(path, { ...options, headers: { ...options.headers, ...bearer } });
+}
+
+function askForToken() {
+  $("who").hidden = false;
+  $("try").hidden = true;
+  $("token").focus();
+}
+
+function takeToken(event) {
+  event.preventDefault();
+  token = $("token").value.trim();
+  $("who").hidden = true;
+  $("try").hidden = false;
+  start();
+}
+
 // ---- the form -------------------------------------------------------------------------------
 
 let model = null;
@@ -100,7 +123,8 @@ function valueText(column, text) {
 function showCurl() {
   const address = new URL("v1/predict", document.baseURI).href;
   const row = rowText().replaceAll("'", "'\\''");
-  $("curl").textContent = `curl ${address} \\\n  -H 'content-type: application/json' \\\n  -d '[${row}]'`;
+  const bearer = token ? "  -H 'authorization: Bearer '\"$TOKEN\" \\\n" : "";
+  $("curl").textContent = `curl ${address} \\\n${bearer}  -H 'content-type: application/json' \\\n  -d '[${row}]'`;
 }
 
 async function predict(event) {
@@ -110,7 +134,7 @@ async function predict(event) {
   try {
     const headers = { "content-type": "application/json" };
     const body = `[${rowText()}]`;
-    const reply = await fetch("v1/predict", { method: "POST", headers, body });
+    const reply = await ask("v1/predict", { method: "POST", headers, body });
     const text = await reply.text();
     $("took").textContent = `${(performance.now() - began).toFixed(1)} ms, there and back`;
     reply.ok ? showAnswer(JSON.parse(text)) : showRefusal(words(text, reply.status));
@@ -204,7 +228,7 @@ const polls = [];
 async function poll() {
   if (!document.hidden) {
     try {
-      const reply = await fetch("v1/stats", { cache: "no-store" });
+      const reply = await ask("v1/stats", { cache: "no-store" });
       if (!reply.ok) throw new Error(`status ${reply.status}`);
       polls.push({ at: performance.now() / 1000, ...(await reply.json()) });
       if (polls.length > WINDOW) polls.shift();
@@ -258,7 +282,12 @@ function milliseconds(seconds) {
 
 async function start() {
   try {
-    const reply = await fetch("v1/model");
+    const reply = await ask("v1/model");
+    if (reply.status === 401 || reply.status === 403) {
+      showState(words(await reply.text(), reply.status), false);
+      askForToken();
+      return;
+    }
     if (!reply.ok) throw new Error(words(await reply.text(), reply.status));
     model = await reply.json();
   } catch (error) {
@@ -273,4 +302,5 @@ async function start() {
   poll();
 }
 
+$("who").addEventListener("submit", takeToken);
 start();

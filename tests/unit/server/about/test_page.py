@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.support.authority import mount
 from tests.support.browser import Tab, browser, program
 from tests.unit.server import packages
 from tests.unit.server.bucket import Bucket
@@ -174,3 +175,26 @@ def test_it_can_be_switched_off(tmp_path: Path) -> None:
             for path in ("/", "/page.js", "/page.css"):
                 assert server.get(path).status == 404
             assert server.get("/v1/model").status == 200
+
+
+def test_who_must_bear_a_token_is_asked_for_it(tab: Tab, tmp_path: Path) -> None:
+    token = "abcdefghijklmnop"
+    tokens = mount(tmp_path / "tokens", {"ana": token.encode()})
+    with Bucket() as bucket:
+        digest = packages.publish(bucket, packages.named().files())
+        with serve(bucket, digest, tmp_path, TIDEMILL_TOKENS=str(tokens)) as server:
+            server.ready()
+            tab.screen(1200, 900)
+            tab.open(f"http://127.0.0.1:{server.port}/")
+            for typed, then in (("wrong-wrong-wrong", "!who.hidden"), (token, FILLED)):
+                tab.until("!document.getElementById('who').hidden")
+                keep(tab, "token")
+                tab.tell(f"document.getElementById('token').value = '{typed}'")
+                tab.tell("document.querySelector('#who button').click()")
+                tab.until(then)
+            tab.events.clear()
+            press(tab)
+            tab.until(ANSWERED)
+            assert token not in tab.tell("document.documentElement.outerHTML")
+            assert "$TOKEN" in tab.tell("document.getElementById('curl').textContent")
+            assert tab.complaints() == []

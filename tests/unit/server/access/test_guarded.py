@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 
 import grpc
 import pytest
+from tests.support.authority import Authority, Signer, document, mount
 from tests.unit.server import packages
-from tests.unit.server.access.authority import Authority, Signer, document, mount
 from tests.unit.server.bucket import Bucket
 from tests.unit.server.servers import Reply, Server, serve
 from tests.unit.server.test_open_inference_protocol import request

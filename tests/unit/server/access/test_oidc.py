@@ -13,7 +13,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-from tests.unit.server.access.authority import Signer, document, mount
+from tests.support.authority import Signer, document, mount
 
 from tidemill_server.access import watched
 from tidemill_server.access.issuer_keys import IssuersKeys, MountedKeys, read_keys

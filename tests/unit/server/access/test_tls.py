@@ -11,8 +11,8 @@ from pathlib import Path
 
 import grpc
 import pytest
+from tests.support.authority import Authority, mount
 from tests.unit.server import packages
-from tests.unit.server.access.authority import Authority, mount
 from tests.unit.server.bucket import Bucket
 from tests.unit.server.servers import Reply, Server, read, serve
 from tests.unit.server.test_open_inference_protocol import request

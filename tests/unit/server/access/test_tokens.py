@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 
 import pytest
-from tests.unit.server.access.authority import mount
+from tests.support.authority import mount
 
 from tidemill_server.access import watched
 from tidemill_server.access.guard import Guard

@@ -213,7 +213,7 @@ class Inference:
             self._admit(call)
             if len(body) <= LONG_BYTES:
                 return read(body)
-            return await asyncio.to_thread(read, body)
+            return await share.in_thread(lambda: read(body))
 
     def _admit(self, call: Call) -> None:
         self.gate.enter()
@@ -221,8 +221,9 @@ class Inference:
 
     async def _unpacked(self, body: bytes, framing: Framing, share: Share) -> bytes:
         # In a thread: a small body may be large when it is read.
-        return await asyncio.to_thread(
-            compression.decompress, body, framing.encoding, self._limits.body_bytes, share.take
+        most = self._limits.body_bytes
+        return await share.in_thread(
+            lambda: compression.decompress(body, framing.encoding, most, share.take)
         )
 
 

@@ -4,9 +4,14 @@ A body counts from its first byte until its rows are made, as it comes and as it
 decompressed. Who only announces a body holds nothing.
 """
 
+import asyncio
 import threading
+from collections.abc import Callable
+from typing import TypeVar
 
 from tidemill_server.protocol.errors import ProtocolError
+
+_T = TypeVar("_T")
 
 
 class Budget:
@@ -63,6 +68,26 @@ class Share:
 
     def free(self) -> None:
         """Hold nothing any more."""
+        self._budget.change(-self._end())
+
+    async def in_thread(self, work: Callable[[], _T]) -> _T:
+        """Do it in a thread, which ends when it ends: until then it holds what its request held.
+
+        A client that leaves would else make room for another, whose thread is one more.
+        """
+        done = asyncio.get_running_loop().run_in_executor(None, work)
+        try:
+            return await asyncio.shield(done)
+        except asyncio.CancelledError:
+            held = self._end()
+            done.add_done_callback(lambda _: self._budget.change(-held))
+            raise
+        finally:
+            # It holds what the work raised, which holds this frame: all that was read would stay.
+            del done
+
+    def _end(self) -> int:
+        """How much was held; from now on no more is."""
         with self._lock:
             held, self._held = self._held, None
-        self._budget.change(-(held or 0))
+        return held or 0

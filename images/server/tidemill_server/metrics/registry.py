@@ -15,7 +15,7 @@
   `tidemill_server_capture_rows`: rows kept with their answers; of these, those that made room
   before anybody had taken them; those that wait now. Only where they are kept
 - `tidemill_server_model_load_seconds{stage}`: fetch, probe, load, warm
-- `tidemill_server_tls_certificate_expiry_seconds`: when the certificate ends, in seconds since 1970;
+- `tidemill_server_tls_certificate_expiry_seconds`: its end, in seconds since 1970;
   only under TLS
 - `tidemill_server_model_info{model,version,digest}`: always 1
 - `process_*`: memory, processor time, open files, as every Prometheus client names them

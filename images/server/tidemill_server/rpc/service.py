@@ -154,7 +154,7 @@ class Service:
                 return envelope, read_rows(inputs, served.signature, most)
             return envelope, lookup.reader.read(inputs)
 
-        found = read() if len(message) <= LONG_BYTES else await asyncio.to_thread(read)
+        found = read() if len(message) <= LONG_BYTES else await call.share.in_thread(read)
         call.share.free()
         return found
 
@@ -164,8 +164,9 @@ class Service:
             return message
         most = self._inference.limits.body_bytes
         # In a thread: a small message may be large when it is read.
-        return await asyncio.to_thread(
-            compression.decompress, message, call.encoding, most, call.share.take
+        encoding, take = call.encoding, call.share.take
+        return await call.share.in_thread(
+            lambda: compression.decompress(message, encoding, most, take)
         )
 
     def _model_ready(self, asked: Message) -> dict[str, Any]:

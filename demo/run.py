@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from showcase import data, request, watch
+from showcase import data, page, request, watch
 from showcase.cluster import NAMESPACE, SYSTEM, Cluster
 from showcase.failure import DemoError
 from showcase.programs import ROOT, run, say, step
@@ -34,8 +34,8 @@ def prepare() -> None:
         run(*here, python, "manifests/install.py", "--minio")
 
 
-def show() -> None:
-    """The sample: data, three objects, an answer."""
+def show() -> str:
+    """The sample: data, three objects, an answer; where its page is."""
     with step(5, STEPS, "data: Elec2, the electricity market of New South Wales"):
         data.fetch()
         cluster = Cluster.chosen()
@@ -54,6 +54,7 @@ def show() -> None:
         request.ask(cluster, "elec2", data.rows(ROWS), TARGET)
         say()
     say(ending(cluster))
+    return page.address(cluster, "elec2")
 
 
 TRY_NEXT = {
@@ -93,7 +94,7 @@ def main() -> int:
     began = time.monotonic()
     try:
         prepare()
-        show()
+        url = show()
     except DemoError as error:
         sys.stderr.write(f"\nerror: {error}\n\n{where_to_look()}\n")
         return 1
@@ -101,6 +102,7 @@ def main() -> int:
         sys.stderr.write("\ninterrupted; run it again to go on from here\n")
         return 130
     say(f"\ndone in {time.monotonic() - began:.0f} s")
+    say(f"The model's page: {url}")
     return 0
 
 

@@ -8,7 +8,7 @@ import asyncio
 import functools
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
 
 from tidemill_server.about import model as about_model
@@ -75,6 +75,11 @@ class Application:
         """Answer these paths as well, always with the same: of them anybody may ask."""
         self.shown |= pages.keys()
         self._pages |= {path: functools.partial(_same, page) for path, page in pages.items()}
+
+    @property
+    def asked(self) -> Collection[str]:
+        """The paths at which the model is asked."""
+        return self._asked.keys()
 
     def answer(self, request: Request) -> Awaitable[Answer]:
         """Answer one request; never raises, unless it is cancelled."""

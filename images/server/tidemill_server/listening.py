@@ -9,7 +9,10 @@ from typing import Protocol
 
 BACKLOG = 2048
 HANDSHAKE_SECONDS = 10.0
-GOODBYE_SECONDS = 2.0  # for a client to agree that the connection ends
+# For an answer to be taken before the connection ends: connections have a shorter bound of their
+# own.
+TAKING_SECONDS = 3600.0
+GOODBYE_SECONDS = 2.0  # for a client to agree that the connection ends, when the server does
 
 
 class Guest(Protocol):
@@ -19,6 +22,9 @@ class Guest(Protocol):
 
     def finish(self) -> None:
         """End when what has been asked is answered."""
+
+    def is_done(self) -> bool:
+        """Whether all is said, and the client only has to let go."""
 
     def abort(self) -> None:
         """End now."""
@@ -52,7 +58,7 @@ async def listen(
         backlog=BACKLOG,
         ssl=tls,
         ssl_handshake_timeout=HANDSHAKE_SECONDS,
-        ssl_shutdown_timeout=GOODBYE_SECONDS,
+        ssl_shutdown_timeout=TAKING_SECONDS,
     )
 
 
@@ -62,9 +68,18 @@ async def end(server: asyncio.Server, connections: Iterable[Guest], seconds: flo
     guests = list(connections)
     for guest in guests:
         guest.finish()
+    first = min(GOODBYE_SECONDS, seconds)
+    await _wait(guests, first)
+    for guest in guests:
+        if guest.is_done():
+            guest.abort()  # under TLS it waits for an agreement that may never come
+    await _wait(guests, seconds - first)
+    for guest in guests:
+        guest.abort()
+
+
+async def _wait(guests: Iterable[Guest], seconds: float) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             for guest in guests:
                 await guest.closed.wait()
-    for guest in guests:
-        guest.abort()

@@ -112,6 +112,9 @@ class Oidc:
         """Read the environment; None where no issuer counts."""
         issuer = env.get("TIDEMILL_OIDC_ISSUER")
         if not issuer:
+            for name in ("AUDIENCES", "SUBJECTS", "KEYS", "AUTHORITIES"):
+                if env.get(f"TIDEMILL_OIDC_{name}"):
+                    raise _wrong("TIDEMILL_OIDC_ISSUER", f"it is not set, but ..._{name} is")
             return None
         keys, authorities = (env.get(f"TIDEMILL_OIDC_{name}") for name in ("KEYS", "AUTHORITIES"))
         if not keys and not issuer.startswith("https://"):
@@ -144,12 +147,15 @@ class Access:
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Access":
         tokens, tls = env.get("TIDEMILL_TOKENS"), env.get("TIDEMILL_TLS")
+        clients = _one_of(env, "TIDEMILL_TLS_CLIENTS", ("Any", "Required")) == "Required"
+        if clients and not tls:
+            raise _wrong("TIDEMILL_TLS_CLIENTS", "without TIDEMILL_TLS no client shows anything")
         return cls(
             tokens=Path(tokens) if tokens else None,
             oidc=Oidc.from_env(env),
             origins=_texts(env, "TIDEMILL_CORS_ORIGINS"),
             tls=Path(tls) if tls else None,
-            clients=_one_of(env, "TIDEMILL_TLS_CLIENTS", ("Any", "Required")) == "Required",
+            clients=clients,
             health_port=_port(env, "TIDEMILL_HEALTH_PORT"),
         )
 

@@ -26,7 +26,7 @@ def told(service: dict[str, Any] | None) -> str:
 
 def test_an_address_that_answers_is_told() -> None:
     class Page(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802 - the library's name
+        def do_GET(self) -> None:
             self.send_response(200)
             self.end_headers()
 

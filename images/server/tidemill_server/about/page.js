@@ -23,18 +23,27 @@ function ask(path, options = {}) {
   return fetch(path, { ...options, headers: { ...options.headers, ...bearer } });
 }
 
-function askForToken() {
+// Whether the reply says that who asks must bear another token, which is then asked for.
+async function refused(reply) {
+  if (reply.status !== 401 && reply.status !== 403) return false;
+  showState(words(await reply.text(), reply.status), false);
   $("who").hidden = false;
   $("try").hidden = true;
   $("token").focus();
+  return true;
 }
 
 function takeToken(event) {
   event.preventDefault();
-  token = $("token").value.trim();
+  const typed = $("token").value.trim();
+  if (!/^[\x21-\x7e]+$/.test(typed)) {
+    showState("a token has letters, digits and signs of ASCII only", false);
+    return;
+  }
+  token = typed;
   $("who").hidden = true;
   $("try").hidden = false;
-  start();
+  model ? poll() : start();
 }
 
 // ---- the form -------------------------------------------------------------------------------
@@ -135,6 +144,7 @@ async function predict(event) {
     const headers = { "content-type": "application/json" };
     const body = `[${rowText()}]`;
     const reply = await ask("v1/predict", { method: "POST", headers, body });
+    if (await refused(reply)) return;
     const text = await reply.text();
     $("took").textContent = `${(performance.now() - began).toFixed(1)} ms, there and back`;
     reply.ok ? showAnswer(JSON.parse(text)) : showRefusal(words(text, reply.status));
@@ -224,11 +234,14 @@ function metricsTable(metrics) {
 // ---- live figures -----------------------------------------------------------------------------
 
 const polls = [];
+let next; // there is one at a time, whoever has begun it
 
 async function poll() {
+  clearTimeout(next);
   if (!document.hidden) {
     try {
       const reply = await ask("v1/stats", { cache: "no-store" });
+      if (await refused(reply)) return;
       if (!reply.ok) throw new Error(`status ${reply.status}`);
       polls.push({ at: performance.now() / 1000, ...(await reply.json()) });
       if (polls.length > WINDOW) polls.shift();
@@ -238,7 +251,7 @@ async function poll() {
       showState("the server does not answer", false);
     }
   }
-  setTimeout(poll, POLL_MS);
+  next = setTimeout(poll, POLL_MS);
 }
 
 function showState(text, good) {
@@ -283,11 +296,7 @@ function milliseconds(seconds) {
 async function start() {
   try {
     const reply = await ask("v1/model");
-    if (reply.status === 401 || reply.status === 403) {
-      showState(words(await reply.text(), reply.status), false);
-      askForToken();
-      return;
-    }
+    if (await refused(reply)) return;
     if (!reply.ok) throw new Error(words(await reply.text(), reply.status));
     model = await reply.json();
   } catch (error) {

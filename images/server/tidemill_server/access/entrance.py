@@ -56,7 +56,8 @@ def before(app: Application, access: Access, guard: Guard | None, accounts: Acco
     """What REST's front asks: the server, or who stands before it."""
     answerer: Answerer = app
     if guard is not None:
-        answerer = Guarded(answerer, guard, accounts, HEALTH | app.shown)
+        paths = {"open_to_all": HEALTH | app.shown, "counted": app.asked}
+        answerer = Guarded(answerer, guard, accounts, **paths)
     if access.origins:
         answerer = Shared(answerer, access.origins)
     return answerer

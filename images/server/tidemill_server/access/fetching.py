@@ -48,8 +48,10 @@ class _Connection(http.client.HTTPSConnection):
         raise OSError(f"{self.host}: {'; '.join(reasons) or 'no address'}")
 
 
-def fetch(url: str, context: ssl.SSLContext, permit: Callable[[str], bool]) -> bytes:
+def fetch(url: str, authorities: Path | None, permit: Callable[[str], bool]) -> bytes:
     """The document at an address; raises OSError or ValueError."""
+    # Made each time: the file may have changed.
+    context = ssl.create_default_context(cafile=authorities)
     parts = urlsplit(url)
     if parts.scheme != "https" or not parts.hostname:
         raise ValueError(f"{url[:200]} is no address of https")
@@ -87,6 +89,4 @@ class Fetcher:
         self._permit = permit
 
     async def __call__(self, url: str) -> bytes:
-        # Made each time: the file may have changed.
-        context = ssl.create_default_context(cafile=self._authorities)
-        return await asyncio.to_thread(fetch, url, context, self._permit)
+        return await asyncio.to_thread(fetch, url, self._authorities, self._permit)

@@ -3,6 +3,7 @@
 What is refused is said as RFC 6750 has it, before anything of the request's body is read.
 """
 
+import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,10 @@ from tidemill_server.protocol.errors import Header, ProtocolError
 if TYPE_CHECKING:
     from tidemill_server.access.oidc import Issuer
 
-MAX_TOKEN_BYTES = 16 * 1024
+MAX_TOKEN_BYTES = 8 * 1024  # what is longer takes milliseconds to read
 _SCHEME = b"bearer "
+
+log = logging.getLogger(__name__)
 
 
 class Guard:
@@ -35,7 +38,14 @@ class Guard:
             return
         if self._issuer is None:
             raise refused("the token is not known here")
-        self._issuer.check(token)
+        try:
+            self._issuer.check(token)
+        except ProtocolError:
+            raise
+        except Exception as error:
+            # Whatever a stranger writes into a token is no fault of the server's.
+            log.warning("a token cannot be read", extra={"error": type(error).__name__})
+            raise refused("the token cannot be read") from None
 
 
 def _token(headers: Iterable[Header]) -> bytes:
@@ -56,7 +66,8 @@ def _token(headers: Iterable[Header]) -> bytes:
 
 def refused(why: str) -> ProtocolError:
     """The token says nothing that counts here."""
-    plain = why.encode("ascii", "replace").replace(b'"', b"'")
+    # What is quoted may hold neither its own end nor a line's.
+    plain = bytes(c if 0x20 <= c < 0x7F and c not in b'"\\' else 0x27 for c in why.encode())
     told = b'Bearer error="invalid_token", error_description="%s"' % plain
     return ProtocolError(401, why, headers=((b"www-authenticate", told),))
 

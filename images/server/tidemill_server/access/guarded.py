@@ -15,15 +15,22 @@ HEALTH = frozenset({"/v2/health/live", "/v2/health/ready", "/metrics"})
 
 
 class Guarded:
-    """Answers as another does, whoever may ask. `open_to_all` are paths."""
+    """Answers as another does, whoever may ask. `open_to_all` and `counted` are paths."""
 
     def __init__(
-        self, answerer: Answerer, guard: Guard, accounts: Accounts, open_to_all: Collection[str]
+        self,
+        answerer: Answerer,
+        guard: Guard,
+        accounts: Accounts,
+        *,
+        open_to_all: Collection[str],
+        counted: Collection[str],
     ) -> None:
         self._answerer = answerer
         self._guard = guard
         self._accounts = accounts
         self._open = frozenset(open_to_all)
+        self._counted = frozenset(counted)
 
     def answer(self, request: Request) -> Awaitable[Answer]:
         """Answer one request; never raises, unless it is cancelled."""
@@ -31,7 +38,8 @@ class Guarded:
             try:
                 self._guard.check(request.headers)
             except ProtocolError as error:
-                self._accounts.ended(Outcome.of_error(error))
+                if request.path in self._counted:
+                    self._accounts.ended(Outcome.of_error(error))
                 return _said(error_answer(error))
         return self._answerer.answer(request)
 

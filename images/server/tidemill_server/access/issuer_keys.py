@@ -10,6 +10,7 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,6 +24,8 @@ from tidemill_server.protocol.errors import ProtocolError
 MAX_BYTES = 1024 * 1024
 EVERY_SECONDS = 300.0
 PAUSE_SECONDS = 10.0
+ASK_SECONDS = 20.0
+LEAST_RSA_BITS = 2048  # RFC 7518, 3.3
 
 log = logging.getLogger(__name__)
 Fetch = Callable[[str], Awaitable[bytes]]
@@ -82,7 +85,9 @@ def _read(told: object) -> Key | None:
     public = {name: value for name, value in told.items() if name in _PUBLIC}
     try:
         key = jwt.PyJWK(public)
-    except (jwt.PyJWTError, TypeError, ValueError):
+    except Exception:  # whatever is wrong with one key, the others count
+        return None
+    if getattr(key.key, "key_size", LEAST_RSA_BITS) < LEAST_RSA_BITS and told["kty"] == "RSA":
         return None
     return Key(told.get("kid"), told["kty"], told.get("alg"), key.key)
 
@@ -131,6 +136,7 @@ class IssuersKeys:
         self._every, self._pause = every, pause
         self._keys: list[Key] | None = None
         self._asked_at = -pause
+        self._asking = False
         self._wanted = asyncio.Event()
         self._there = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -145,8 +151,10 @@ class IssuersKeys:
         key = None if self._keys is None else _found(self._keys, name, algorithm)
         if key is not None:
             return key
-        if time.monotonic() - self._asked_at >= self._pause:
-            self._wanted.set()
+        # It is asked for, now or when the pause ends.
+        self._wanted.set()
+        if self._asking or time.monotonic() - self._asked_at >= self._pause:
+            self._asking = True
             message = "the issuer is asked for its keys: come again"
             raise ProtocolError(503, message, retry_after=1)
         raise refused("the token is signed by a key that is not its issuer's")
@@ -154,20 +162,23 @@ class IssuersKeys:
     async def _follow(self) -> None:
         while True:
             self._wanted.clear()
-            self._asked_at = time.monotonic()
+            self._asking = True
             good = await self._ask()
-            try:
-                async with asyncio.timeout(self._every if good else self._pause):
-                    await self._wanted.wait()
-            except TimeoutError:
-                pass
+            self._asking = False
+            self._asked_at = time.monotonic()
+            await asyncio.sleep(self._pause)
+            if good:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(max(self._every - self._pause, 0)):
+                        await self._wanted.wait()
 
     async def _ask(self) -> bool:
         """Ask for the keys; those that were there before hold on where it fails."""
         try:
-            keys = read_keys(await self._fetch(await self._place()))
-        except (OSError, ValueError) as error:
-            fields = {"issuer": self._issuer, "detail": str(error)}
+            async with asyncio.timeout(ASK_SECONDS):
+                keys = read_keys(await self._fetch(await self._place()))
+        except Exception as error:  # whatever an issuer answers, it is asked again
+            fields = {"issuer": self._issuer, "detail": str(error) or type(error).__name__}
             log.warning("the issuer's keys cannot be read", extra=fields)
             return False
         self._keys = keys

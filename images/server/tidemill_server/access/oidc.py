@@ -22,6 +22,7 @@ ALGORITHMS |= {"ES256", "ES384", "ES512", "EdDSA"}
 LEEWAY_SECONDS = 30.0  # by which clocks may differ
 REMEMBERED_SECONDS = 60.0
 REMEMBERED = 1024
+SHOWN_CHARS = 100
 
 
 @dataclass
@@ -53,8 +54,9 @@ class Issuer:
         claims = self._claims(token)
         subject = str(claims["sub"])
         if self.subjects and subject not in self.subjects:
-            raise forbidden(f"{subject[:100]} may not ask this model")
-        self._good[digest] = min(float(claims["exp"]), self.clock() + REMEMBERED_SECONDS)
+            shown = subject[:SHOWN_CHARS].encode("ascii", "backslashreplace").decode()
+            raise forbidden(f"{shown} may not ask this model")
+        self._good[digest] = min(int(claims["exp"]), self.clock() + REMEMBERED_SECONDS)
         if len(self._good) > self.most:
             self._good.popitem(last=False)
 
@@ -64,7 +66,7 @@ class Issuer:
         except jwt.PyJWTError:
             raise refused("the token is neither known here nor one that an issuer signs") from None
         algorithm = head.get("alg")
-        if algorithm not in ALGORITHMS:
+        if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
             raise refused("the token must be signed by a public key's algorithm, such as RS256")
         key = self.keys.find(head.get("kid"), algorithm)
         try:

@@ -46,9 +46,10 @@ class _Material:
             raise ValueError(f"{AUTHORITIES} is not there, by which clients are known")
         context = self.context
         context.verify_mode = ssl.CERT_REQUIRED
-        # A session that is taken up again would not be checked again.
+        # A session that is taken up again would not be checked again. TLS 1.2 keeps some, whatever
+        # it is told.
         context.num_tickets = 0
-        context.options |= ssl.OP_NO_TICKET
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
         try:
             context.load_verify_locations(authorities)
         except ssl.SSLError as error:

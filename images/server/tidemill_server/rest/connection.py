@@ -13,6 +13,7 @@ work.
 """
 
 import asyncio
+import logging
 import sys
 from collections import deque
 from collections.abc import Coroutine
@@ -24,7 +25,7 @@ import httptools
 
 from tidemill_server.answers import Answer, error_answer
 from tidemill_server.limits.body import Body
-from tidemill_server.protocol.errors import Header, ProtocolError
+from tidemill_server.protocol.errors import SHOWN_CHARS, Header, ProtocolError, fault
 from tidemill_server.rest.heads import CLOSE, GO_ON, KEEP
 from tidemill_server.rest.request import Request
 from tidemill_server.rest.terms import NEVER, Terms
@@ -33,6 +34,8 @@ MAX_HEAD_BYTES = 64 * 1024
 MAX_HEADERS = 200
 MAX_OFFERS = 100  # in what comes at a time
 _OFFERS = frozenset({b"connection", b"upgrade", b"http2-settings"})
+
+log = logging.getLogger(__name__)
 
 
 class _Due(Enum):
@@ -156,6 +159,9 @@ class Connection(asyncio.Protocol):
         if not self._requests:
             self._close()
 
+    def is_done(self) -> bool:
+        return not self._requests and not self._transport.get_write_buffer_size()
+
     def abort(self) -> None:
         self._transport.abort()
 
@@ -277,7 +283,11 @@ class Connection(asyncio.Protocol):
             self._task = None if task.done() else task
 
     async def _answer(self, request: Request) -> None:
-        answer = await self._terms.answerer.answer(request)
+        try:
+            answer = await self._terms.answerer.answer(request)
+        except Exception:  # who waits must hear something, whatever is wrong
+            log.exception("the request failed", extra={"path": request.path[:SHOWN_CHARS]})
+            answer = error_answer(fault())
         if not self._transport.is_closing():
             self._write(request, answer)
 

@@ -116,6 +116,9 @@ class Connection(asyncio.Protocol):
             self._transport.write(frames.goaway(self._last, Code.NO_ERROR))
         self._close_if_done()
 
+    def is_done(self) -> bool:
+        return not self._streams and not self._transport.get_write_buffer_size()
+
     def abort(self) -> None:
         self._transport.abort()
 
@@ -199,7 +202,7 @@ class Connection(asyncio.Protocol):
             self._calm.count()
         try:
             if piece:
-                stream.call.add(piece, self._terms.limits.body_bytes)
+                stream.call.add(piece, self._terms.most(stream.call.path))
         except ProtocolError as error:
             self._refuse(number, stream, error)
             return
@@ -251,14 +254,16 @@ class Connection(asyncio.Protocol):
             status = frames.block([(b":status", str(other.status).encode())])
             self._turn_away(number, status, last=last)
             return
-        self._calm.make_good()
         self._streams[number] = stream = Stream(call)
         self._outbox.open(number)
         stream.ended = last
         refusal = self._terms.turned_away(call.path, head.headers)
         if refusal is not None:
+            self._calm.count()
             self._refuse(number, stream, refusal)
-        elif last:
+            return
+        self._calm.make_good()
+        if last:
             self._ask(number, stream)
 
     def _turn_away(self, number: int, block: bytes, *, last: bool) -> None:

@@ -10,7 +10,7 @@ from tidemill_server.answers import stamp_headers
 from tidemill_server.inference import Inference
 from tidemill_server.rpc.connection import Connection
 from tidemill_server.rpc.frames import Header
-from tidemill_server.rpc.service import HEALTH_PATHS, Service
+from tidemill_server.rpc.service import HEALTH_PATHS, INFER, Service
 from tidemill_server.rpc.terms import Terms
 
 
@@ -25,7 +25,9 @@ class Front:
             *stamp_headers(inference.stamp),
         )
         bounds = inference.budget, inference.limits
-        self.terms = Terms(service, *bounds, head, set(), guard=guard, open_to_all=HEALTH_PATHS)
+        self.terms = Terms(
+            service, *bounds, head, set(), guard=guard, open_to_all=HEALTH_PATHS, large=INFER
+        )
         self._server: asyncio.Server | None = None
 
     async def listen(self, listener: socket.socket, tls: ssl.SSLContext | None = None) -> None:

@@ -23,6 +23,7 @@ from tidemill_server.rpc.calls import Call, Reply, bad, good
 from tidemill_server.rpc.frames import Header
 from tidemill_server.rpc.messages import CLASSES, HEALTH, INFERENCE, Message, parse
 from tidemill_server.rpc.tensors import read_infer, write_infer
+from tidemill_server.rpc.terms import SMALL_BYTES
 
 SERVICE = f"{INFERENCE}.GRPCInferenceService"
 HEALTH_SERVICE = f"{HEALTH}.Health"
@@ -162,7 +163,7 @@ class Service:
         message = call.message()
         if not call.encoding:
             return message
-        most = self._inference.limits.body_bytes
+        most = self._inference.limits.body_bytes if call.path == INFER else SMALL_BYTES
         # In a thread: a small message may be large when it is read.
         encoding, take = call.encoding, call.share.take
         return await call.share.in_thread(

@@ -11,6 +11,8 @@ from tidemill_server.rpc.calls import Call, Reply
 from tidemill_server.rpc.frames import Header
 from tidemill_server.settings import Limits
 
+SMALL_BYTES = 4096
+
 if TYPE_CHECKING:
     from tidemill_server.rpc.connection import Connection
 
@@ -43,6 +45,11 @@ class Terms:
     retiring: bool = False
     guard: Guard | None = None
     open_to_all: frozenset[bytes] = frozenset()  # paths that no guard stands before
+    large: bytes = b""  # the path of which messages may be as large as bodies
+
+    def most(self, path: bytes) -> int:
+        """Bytes of a message: what asks for no prediction names something, and no more."""
+        return self.limits.body_bytes if path == self.large else SMALL_BYTES
 
     def turned_away(self, path: bytes, headers: Sequence[Header]) -> ProtocolError | None:
         """Why its sender may not ask this; None where it may."""

@@ -7,8 +7,13 @@ from pydantic import ConfigDict, Field
 from tidemill.api.v1alpha1.meta import LocalObjectReference
 from tidemill.api.v1alpha1.types import ApiModel, rule, rules
 
-Audience = Annotated[str, Field(min_length=1, max_length=256, description="An audience.")]
-Subject = Annotated[str, Field(min_length=1, max_length=256, description="Whose token it is.")]
+PRINTABLE = r"^[!-~]([ -~]*[!-~])?$"
+Audience = Annotated[
+    str, Field(pattern=PRINTABLE, max_length=256, description="An audience, in ASCII.")
+]
+Subject = Annotated[
+    str, Field(pattern=PRINTABLE, max_length=256, description="Whose token it is, in ASCII.")
+]
 Origin = Annotated[
     str,
     Field(

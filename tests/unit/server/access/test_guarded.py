@@ -86,6 +86,7 @@ def test_all_else_wants_a_token(guarded: Server, path: str) -> None:
 def test_predictions_are_for_who_bears_a_token(
     guarded: Server, token: str | None, status: int
 ) -> None:
+    assert guarded.get("/v1/stats").status == 401  # which is no request for a prediction
     before = _refused(guarded)
     assert infer(guarded, token).status == status
     assert _refused(guarded) == before + (status != 200)
@@ -131,6 +132,13 @@ def test_grpc_refuses_the_same(guarded: Server, token: str | None, code: grpc.St
 @pytest.mark.parametrize("token", [GOOD, SIGNER.token()])
 def test_grpc_answers_the_same(guarded: Server, token: str) -> None:
     assert call(guarded, METADATA, token)
+
+
+def test_who_needs_no_token_may_not_send_much(guarded: Server) -> None:
+    with grpc.insecure_channel(f"localhost:{guarded.grpc}") as channel:
+        with pytest.raises(grpc.RpcError) as caught:
+            channel.unary_unary("/grpc.health.v1.Health/Check")(bytes(5000), timeout=60)
+        assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 @pytest.mark.parametrize(
@@ -272,6 +280,8 @@ def test_an_address_that_no_issuer_may_have_is_not_asked(
             "TIDEMILL_OIDC_KEYS cannot be used",
         ),
         ({"TIDEMILL_CORS_ORIGINS": "https://a"}, "TIDEMILL_CORS_ORIGINS"),
+        ({"TIDEMILL_OIDC_AUDIENCES": '["a"]'}, "TIDEMILL_OIDC_ISSUER"),
+        ({"TIDEMILL_TLS_CLIENTS": "Required"}, "TIDEMILL_TLS_CLIENTS"),
     ],
 )
 def test_settings_that_let_in_nobody_knows_whom_end_the_start(

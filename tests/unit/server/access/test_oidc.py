@@ -11,13 +11,15 @@ from typing import Any
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from tests.support.authority import Signer, document, mount
 
 from tidemill_server.access import watched
+from tidemill_server.access.guard import Guard
 from tidemill_server.access.issuer_keys import IssuersKeys, MountedKeys, read_keys
 from tidemill_server.access.oidc import Issuer
+from tidemill_server.answers import error_answer
 from tidemill_server.protocol.errors import ProtocolError
 
 ISSUER = "https://issuer.example"
@@ -35,14 +37,15 @@ def refusal(found: Issuer, token: str | bytes) -> ProtocolError:
     return caught.value
 
 
-@pytest.mark.parametrize(
-    "claims", [{}, {"aud": ["else", "also"]}, {"exp": int(time.time()) - 10, "iat": None}]
-)
+@pytest.mark.parametrize("claims", [{}, {"aud": ["else", "also"]}, {"iat": None}])
 def test_a_good_token_counts(tmp_path: Path, claims: dict[str, Any]) -> None:
-    """Clocks may differ by half a minute."""
     found = issuer(tmp_path)
     for _ in range(2):
         found.check(SIGNER.token(**claims).encode())
+
+
+def test_clocks_may_differ_by_half_a_minute(tmp_path: Path) -> None:
+    issuer(tmp_path).check(SIGNER.token(exp=int(time.time()) - 10).encode())
 
 
 @pytest.mark.parametrize(
@@ -80,6 +83,53 @@ def _secret_of_the_public_key() -> str:
     head = base64.urlsafe_b64encode(b'{"alg": "HS256", "kid": "first"}').rstrip(b"=").decode()
     signed = hmac.digest(public, f"{head}.{claims}".encode(), "sha256")
     return f"{head}.{claims}.{base64.urlsafe_b64encode(signed).rstrip(b'=').decode()}"
+
+
+def _by_hand(head: str, claims: str) -> str:
+    """A token that no library would write; whether its signature is right is for who reads it."""
+    parts = [base64.urlsafe_b64encode(p.encode()).rstrip(b"=").decode() for p in (head, claims)]
+    text = ".".join(parts)
+    signed = SIGNER.key.sign(text.encode(), padding.PKCS1v15(), hashes.SHA256())
+    return f"{text}.{base64.urlsafe_b64encode(signed).rstrip(b'=').decode()}"
+
+
+HEAD = '{"alg": "RS256", "kid": "first"}'
+CLAIMS = '{"iss": "https://issuer.example", "aud": "power", "sub": %s, "exp": %s}'
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        *(_by_hand(f'{{"alg": {alg}, "kid": "first"}}', "{}") for alg in ("[]", "{}", "1", "null")),
+        *(_by_hand(f'{{"alg": "RS256", "kid": {kid}}}', "{}") for kid in ("[]", "{}", "1", "null")),
+        _by_hand("[]", "{}"),
+        _by_hand("[" * 2000, "{}"),
+        _by_hand(HEAD, "[]"),
+        _by_hand(HEAD, "[" * 2000),
+        _by_hand(HEAD, CLAIMS % ("{}", 9e9)),
+        _by_hand(HEAD, CLAIMS % ('"ana"', "1e400")),
+        _by_hand(HEAD, CLAIMS % ('"ana"', "NaN")),
+        _by_hand(HEAD, CLAIMS % ('"ana"', "[]")),
+    ],
+)
+def test_whatever_stands_in_a_token_it_is_refused_and_no_more(tmp_path: Path, token: str) -> None:
+    mount(tmp_path, {"jwks.json": document(SIGNER)})
+    keys = MountedKeys(tmp_path / "jwks.json")
+    guard = Guard(None, Issuer(ISSUER, ("power",), (), keys))
+    with pytest.raises(ProtocolError) as caught:
+        guard.check([(b"authorization", b"Bearer " + token.encode())])
+    assert caught.value.status == 401
+
+
+def test_an_end_beyond_all_numbers_is_an_end(tmp_path: Path) -> None:
+    found = issuer(tmp_path)
+    found.check(_by_hand(HEAD, CLAIMS % ('"ana"', 10**400)).encode())
+
+
+def test_a_name_that_cannot_be_written_is_told_all_the_same(tmp_path: Path) -> None:
+    error = refusal(issuer(tmp_path, "ana"), _by_hand(HEAD, CLAIMS % (r'"\ud800"', 9999999999)))
+    assert (error.status, error.message.isascii()) == (403, True)
+    assert error_answer(error).status == 403
 
 
 @pytest.mark.parametrize(
@@ -162,6 +212,8 @@ def test_no_more_tokens_are_remembered_than_is_said(tmp_path: Path) -> None:
         b'{"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}',
         b'{"keys": [{"kty": "RSA", "n": "?", "e": "AQAB"}]}',
         document(SIGNER, use="enc"),
+        document(SIGNER, alg="none"),
+        document(Signer(key=rsa.generate_private_key(65537, key_size=1024))),  # noqa: S505
         b"[" * 100_000,
     ],
 )
@@ -215,6 +267,8 @@ class Web:
 
     def __init__(self, *signers: Signer) -> None:
         self.asked = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
         self.pages: dict[str, bytes] = {}
         self.publish(*signers)
 
@@ -227,6 +281,7 @@ class Web:
 
     async def __call__(self, url: str) -> bytes:
         self.asked += 1
+        await self.gate.wait()
         if url not in self.pages:
             raise OSError(f"{url} answers 404")
         return self.pages[url]
@@ -243,6 +298,22 @@ async def test_the_issuer_is_asked_again_for_a_key_that_is_new() -> None:
     assert (error.status, error.retry_after) == (503, 1)
     generation = keys.generation
     await _until(lambda: keys.generation != generation)
+    found.check(OTHER.token().encode())
+
+
+async def test_all_who_come_while_the_issuer_is_asked_are_told_to_come_again() -> None:
+    web = Web(SIGNER)
+    keys = IssuersKeys(ISSUER, web, pause=0.0)
+    await keys.prepare()
+    found = Issuer(ISSUER, ("power",), (), keys)
+    web.publish(SIGNER, OTHER)
+    web.gate.clear()
+    asked = web.asked
+    for _ in range(3):
+        assert refusal(found, OTHER.token()).status == 503
+        await _until(lambda: web.asked > asked)
+    web.gate.set()
+    await _until(lambda: keys.generation > 1)
     found.check(OTHER.token().encode())
 
 

@@ -15,13 +15,14 @@ from tests.support.authority import Authority, mount
 from tests.unit.server import packages
 from tests.unit.server.bucket import Bucket
 from tests.unit.server.servers import Reply, Server, read, serve
-from tests.unit.server.test_open_inference_protocol import request
+from tests.unit.server.test_open_inference_protocol import matrix, request
 
 from tidemill_server.access import watched
 from tidemill_server.access.tls import Tls
 from tidemill_server.exits import Exit
 
 INFER = "/v2/models/power/infer"
+MANY_ROWS = 300_000  # of which the answer has no room in the system's buffers
 LIVE = "/inference.GRPCInferenceService/ServerLive"
 
 
@@ -42,7 +43,8 @@ def secured(folder: Path, secret: Path, **env: str) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def server(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("tls")
-    with secured(folder, authority.secret(folder / "secret")) as running:
+    secret = authority.secret(folder / "secret")
+    with secured(folder, secret, TIDEMILL_MAX_ROWS=str(MANY_ROWS)) as running:
         yield running
 
 
@@ -162,6 +164,37 @@ def test_only_clients_with_a_certificate_are_answered(
         with pytest.raises(OSError):  # noqa: PT011 - at the handshake, or at the first bytes
             ask(mutual, context)
     assert health(mutual, "/v2/health/ready").status == 200
+
+
+def test_a_session_of_old_is_no_way_round_the_authorities(
+    mutual: Server, authority: Authority, tmp_path: Path
+) -> None:
+    """TLS 1.2 would take one up without asking for the certificate again."""
+    context = bearing(authority, authority, tmp_path / "old")
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    with pytest.raises(OSError):  # noqa: PT011 - by this side's library or by that
+        ask(mutual, context)
+
+
+def test_an_answer_is_whole_however_slowly_it_is_taken(
+    server: Server, authority: Authority
+) -> None:
+    """Under TLS the end of a connection must not overtake what is on its way."""
+    body = json.dumps(matrix([MANY_ROWS, 4], [0.5] * (4 * MANY_ROWS))).encode()
+    head = f"POST {INFER} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {len(body)}"
+    with socket.socket() as plain:
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        plain.connect(("127.0.0.1", server.port))
+        plain.settimeout(60)
+        with trusting(authority).wrap_socket(plain, server_hostname="localhost") as found:
+            found.sendall(head.encode() + b"\r\n\r\n" + body)
+            got = found.recv(1000)
+            began = time.monotonic()
+            server.until(lambda _: time.monotonic() - began > 3)
+            while piece := found.recv(65_536):
+                got += piece
+    told, _, answer = got.partition(b"\r\n\r\n")
+    assert f"content-length: {len(answer)}\r\n".encode() in told
 
 
 def test_grpc_wants_the_clients_certificate_too(mutual: Server, authority: Authority) -> None:

@@ -1,8 +1,10 @@
 """TLS by a real server: who is answered, over what, with a certificate of the moment."""
 
+import asyncio
 import json
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,18 +13,25 @@ from pathlib import Path
 
 import grpc
 import pytest
+import uvloop
 from tests.support.authority import Authority, mount
 from tests.unit.server import packages
 from tests.unit.server.bucket import Bucket
 from tests.unit.server.servers import Reply, Server, read, serve
-from tests.unit.server.test_open_inference_protocol import matrix, request
+from tests.unit.server.test_open_inference_protocol import request
 
 from tidemill_server.access import watched
 from tidemill_server.access.tls import Tls
+from tidemill_server.answers import Answer
 from tidemill_server.exits import Exit
+from tidemill_server.listening import GOODBYE_SECONDS
+from tidemill_server.protocol.infer import Stamp
+from tidemill_server.rest.front import Front
+from tidemill_server.rest.request import Request
+from tidemill_server.rest.terms import Patience
 
 INFER = "/v2/models/power/infer"
-MANY_ROWS = 300_000  # of which the answer has no room in the system's buffers
+LARGE_BYTES = 20_000_000
 LIVE = "/inference.GRPCInferenceService/ServerLive"
 
 
@@ -44,7 +53,7 @@ def secured(folder: Path, secret: Path, **env: str) -> Iterator[Server]:
 def server(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("tls")
     secret = authority.secret(folder / "secret")
-    with secured(folder, secret, TIDEMILL_MAX_ROWS=str(MANY_ROWS)) as running:
+    with secured(folder, secret) as running:
         yield running
 
 
@@ -176,25 +185,44 @@ def test_a_session_of_old_is_no_way_round_the_authorities(
         ask(mutual, context)
 
 
+class _Large:
+    """Answers with more than the system's buffers hold."""
+
+    async def answer(self, _: Request) -> Answer:
+        return Answer(200, bytes(LARGE_BYTES))
+
+
+def _asked_slowly(port: int, context: ssl.SSLContext) -> int:
+    """Bytes of an answer of which nothing is taken for a while; in a thread."""
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=60) as plain,
+        context.wrap_socket(plain, server_hostname="localhost") as found,
+    ):
+        found.sendall(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        threading.Event().wait(GOODBYE_SECONDS + 1)
+        got = 0
+        while piece := found.recv(65_536):
+            got += len(piece)
+        return got
+
+
 def test_an_answer_is_whole_however_slowly_it_is_taken(
-    server: Server, authority: Authority
+    authority: Authority, tmp_path: Path
 ) -> None:
     """Under TLS the end of a connection must not overtake what is on its way."""
-    body = json.dumps(matrix([MANY_ROWS, 4], [0.5] * (4 * MANY_ROWS))).encode()
-    head = f"POST {INFER} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {len(body)}"
-    with socket.socket() as plain:
-        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        plain.connect(("127.0.0.1", server.port))
-        plain.settimeout(60)
-        with trusting(authority).wrap_socket(plain, server_hostname="localhost") as found:
-            found.sendall(head.encode() + b"\r\n\r\n" + body)
-            got = found.recv(1000)
-            began = time.monotonic()
-            server.until(lambda _: time.monotonic() - began > 3)
-            while piece := found.recv(65_536):
-                got += piece
-    told, _, answer = got.partition(b"\r\n\r\n")
-    assert f"content-length: {len(answer)}\r\n".encode() in told
+    tls = Tls(authority.secret(tmp_path / "secret"))
+
+    async def served() -> int:
+        front = Front(_Large(), Stamp("m", "1", "sha256:0"), Patience(30.0, 75.0))
+        listener = socket.create_server(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+        await front.listen(listener, tls.context)
+        got = await asyncio.to_thread(_asked_slowly, port, trusting(authority))
+        await front.end(0.0)
+        return got
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(served()) > LARGE_BYTES
 
 
 def test_grpc_wants_the_clients_certificate_too(mutual: Server, authority: Authority) -> None:

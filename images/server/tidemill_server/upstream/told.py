@@ -47,9 +47,15 @@ class Upstream:
         ready = env.get("TIDEMILL_UPSTREAM_READY") or READY[protocol]
         if not (ready.startswith("/") and ready.isascii() and ready.isprintable()) or " " in ready:
             raise _wrong("TIDEMILL_UPSTREAM_READY", f"it must be a path, not {ready!r}")
-        seconds = _above_nothing(env, "TIDEMILL_UPSTREAM_SECONDS", cls.seconds)
-        most = _above_nothing(env, "TIDEMILL_MAX_ANSWER_BYTES", cls.answer_bytes)
-        return cls(host, port, cast("Protocol", protocol), ready, seconds, int(most))
+        seconds, most = env.get("TIDEMILL_UPSTREAM_SECONDS"), env.get("TIDEMILL_MAX_ANSWER_BYTES")
+        return cls(
+            host,
+            port,
+            cast("Protocol", protocol),
+            ready,
+            _seconds(seconds) if seconds else cls.seconds,
+            _bytes(most) if most else cls.answer_bytes,
+        )
 
     @property
     def authority(self) -> str:
@@ -68,18 +74,22 @@ def _place(address: str) -> tuple[str, int]:
     return host, port
 
 
-def _above_nothing(env: Mapping[str, str], name: str, default: float) -> float:
-    text = env.get(name)
-    if not text:
-        return default
+def _seconds(text: str) -> float:
     try:
         value = float(text)
     except ValueError:
         value = 0
-    # Bytes have no bound above: they are of a whole machine's memory at most.
-    if not 0 < value < float("inf") or (name.endswith("SECONDS") and value > MOST_SECONDS):
-        raise _wrong(name, f"it must be a number above 0, not {text!r}")
+    if not 0 < value <= MOST_SECONDS:
+        why = f"it must be a number of seconds above 0, not {text!r}"
+        raise _wrong("TIDEMILL_UPSTREAM_SECONDS", why)
     return value
+
+
+def _bytes(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        why = f"it must be a whole number of at least 1, not {text!r}"
+        raise _wrong("TIDEMILL_MAX_ANSWER_BYTES", why)
+    return int(text)
 
 
 def _wrong(name: str, why: str) -> Refused:

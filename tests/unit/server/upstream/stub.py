@@ -51,21 +51,21 @@ def ok(body: bytes = b"{}", *lines: str, status: str = "200 OK") -> bytes:
 
 @dataclass
 class Stub:
-    """Listens on a free port; `say` may wait, and is asked from a thread per connection."""
+    """Listens on a free port, or on the one given.
+
+    `say` may wait: it is asked from a thread of its connection's own.
+    """
 
     say: Say = field(default=lambda _: ok())
     heard: list[Heard] = field(default_factory=list)
     connections: int = 0
+    port: int = 0
     _listener: socket.socket = field(init=False)
     _open: list[socket.socket] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-
-    @property
-    def port(self) -> int:
-        port: int = self._listener.getsockname()[1]
-        return port
+        self._listener = socket.create_server(("127.0.0.1", self.port))
+        self.port = self._listener.getsockname()[1]
 
     def asked(self, target: str) -> list[Heard]:
         return [one for one in self.heard if one.target == target]

@@ -163,17 +163,13 @@ async def test_connections_that_were_closed_meanwhile_are_passed_over() -> None:
 
 async def test_connections_that_nobody_uses_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pools, "IDLE_SECONDS", 0.05)
-    left = threading.Event()
-
-    def say(heard: Heard) -> bytes:
-        threading.Thread(target=lambda: heard.until_left() and left.set()).start()
-        return ok()
-
-    with Stub(say) as stub:
+    with Stub() as stub:
         pool = pool_of(stub)
         await pool.ask(POST, MOST)
-        assert await asyncio.to_thread(left.wait, 30)
-        assert pool.idle == 0
+        assert pool.idle == 1
+        await until(lambda: pool.idle == 0)
+        await pool.ask(POST, MOST)
+        assert stub.connections == 2
 
 
 @pytest.mark.parametrize(
@@ -193,11 +189,8 @@ async def test_what_is_of_no_use_ends_the_connection(said: bytes, tells: str) ->
 
 
 async def test_nobody_listens() -> None:
-    stub = Stub()
-    stub.stop()
-    port = 1
     with pytest.raises(ProtocolError) as raised:
-        await Pool(Upstream("127.0.0.1", port)).ask(POST, MOST)
+        await Pool(Upstream("127.0.0.1", 1)).ask(POST, MOST)
     assert (raised.value.status, raised.value.retry_after) == (503, 1)
     assert raised.value.message == "the model's container takes no connection on port 1"
 

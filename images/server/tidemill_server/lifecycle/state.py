@@ -84,14 +84,12 @@ class State:
             self.reason = "Ready"
             self.message = "the model answers"
 
-    def follow(self, reason: str, why: str) -> bool:
-        """Somebody else answers: ready as long as nothing is said against it. True: it changed."""
-        before = self.phase
-        if before is not Phase.DRAINING:
+    def follow(self, reason: str, why: str) -> None:
+        """Somebody else answers: ready as long as nothing is said against it."""
+        if self.phase is not Phase.DRAINING:
             self.phase = Phase.LOADING if why else Phase.READY
             self.reason = reason if why else "Ready"
             self.message = why or "the model answers"
-        return self.phase is not before
 
     def drain(self) -> None:
         """No new clients, please."""

@@ -31,10 +31,13 @@ class Container:
 
     async def start(self) -> None:
         """Look until the end; never returns."""
+        told: str | None = None
         while True:
             why = await self._why_not()
-            if self.state.follow(NOT_READY, why):
+            self.state.follow(NOT_READY, why)
+            if why != told:
                 log.info("not ready" if why else "ready", extra={"why": why} if why else {})
+                told = why
             await asyncio.sleep(PAUSE if why else READY_PAUSE)
 
     async def _why_not(self) -> str:

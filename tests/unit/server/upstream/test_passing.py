@@ -133,8 +133,9 @@ def answer_to(plain: Pair, method: str, said: bytes) -> tuple[bytes, list[bytes]
 
 
 def test_answers_without_a_body_are_framed_as_such(plain: Pair) -> None:
-    nothing = b"HTTP/1.1 204 No Content\r\n\r\n"
-    assert answer_to(plain, "GET", nothing) == (b"HTTP/1.1 204 No Content", [], b"")
+    for lines in (b"", b"content-length: 0\r\n"):
+        nothing = b"HTTP/1.1 204 No Content\r\n" + lines + b"\r\n"
+        assert answer_to(plain, "GET", nothing) == (b"HTTP/1.1 204 No Content", [], b"")
     same = b"HTTP/1.1 304 Not Modified\r\ncontent-length: 9\r\n\r\n"
     assert answer_to(plain, "GET", same) == (
         b"HTTP/1.1 304 Not Modified",

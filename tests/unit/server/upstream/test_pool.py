@@ -88,7 +88,7 @@ async def test_what_is_said_unasked_is_no_answer_to_the_next() -> None:
         pool = pool_of(stub)
         await pool.ask(POST, MOST)
         late.set()
-        await until(lambda: pool._kept() is None)
+        await until(lambda: not pool._idle[0].usable)
         assert (await pool.ask(POST, MOST)).body == b"the right one"
         assert stub.connections == 2
 

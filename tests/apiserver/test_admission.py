@@ -38,6 +38,10 @@ def code(kind: str, image: str) -> Body:
     return body
 
 
+def served(image: str) -> Body:
+    return labelled("ModelDeployment", {"model": {"container": {"image": image}}})
+
+
 def refused(kubectl: Kubectl, body: Body) -> str:
     try:
         kubectl.try_apply(body)
@@ -50,7 +54,7 @@ def refused(kubectl: Kubectl, body: Body) -> str:
 def _admitted(kubectl: Kubectl) -> Iterator[None]:
     """The policies are in force, each of them; an API server takes a moment to."""
     kubectl("apply", "-f", str(SAMPLE))
-    judged = (minimal("TrainingRun"), sidecar(OTHERS), prepared(OTHERS))
+    judged = (minimal("TrainingRun"), sidecar(OTHERS), prepared(OTHERS), served(OTHERS))
 
     async def in_force() -> bool:
         return all(refused(kubectl, body) for body in judged)
@@ -85,6 +89,7 @@ def test_a_label_is_required(kubectl: Kubectl, kind: str) -> None:
             "spec.estimator.container.image: ",
             id="container",
         ),
+        pytest.param(served(OURS), served(OTHERS), "spec.model.container.image: ", id="served"),
     ],
 )
 def test_an_image_is_of_the_registry(

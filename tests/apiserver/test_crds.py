@@ -17,6 +17,7 @@ server_side = pytest.mark.parametrize(
         pytest.param(("--server-side",), id="server-side apply"),
     ],
 )
+IMAGE = "registry.example/peaks@sha256:" + "0a" * 32
 LONGEST_NAME = ".".join(["a" * 63] * 3 + ["b" * 61])
 
 
@@ -209,6 +210,24 @@ def test_client_that_posts_without_validation_is_warned_by_name(
             {"model": {"uri": "https://example.org/model/", "digest": "sha256:" + "0" * 64}},
             "spec.model.uri: Invalid value",
             id="address that is not of S3",
+        ),
+        pytest.param(
+            "ModelDeployment",
+            {"model": {"container": {"image": IMAGE, "port": 0}}},
+            "spec.model.container.port: Invalid value",
+            id="port of a container",
+        ),
+        pytest.param(
+            "ModelDeployment",
+            {"model": {"container": {"image": IMAGE, "ready": "up"}}},
+            "spec.model.container.ready: Invalid value",
+            id="path that is none",
+        ),
+        pytest.param(
+            "ModelDeployment",
+            {"model": {"container": {"image": IMAGE, "protocol": "gRPC"}}},
+            'spec.model.container.protocol: Unsupported value: "gRPC"',
+            id="protocol of a container",
         ),
     ],
 )

@@ -14,6 +14,7 @@ from tests.apiserver import (
     package_rules,
     scale_rules,
     search_rules,
+    serving_rules,
     training_rules,
 )
 from tests.apiserver.crd_objects import DIGEST, PLURALS, minimal
@@ -24,7 +25,7 @@ URI = "s3://tidemill/models/demo/elec2/0a/"
 
 COLUMN = "column names the time column: it is needed with by: Time and only there"
 ESTIMATOR = code_rules.ONE
-MODEL = "exactly one model must be named: run, or uri with digest"
+MODEL = serving_rules.MODEL
 OIDC = {"issuer": "https://login.example", "audiences": ["m"]}
 ONLINE = {"online": {"address": "redis:6379", "credentialsRef": {"name": "redis"}}}
 PAIR = "uri and digest are set together"
@@ -37,6 +38,7 @@ RULES = [
     *code_rules.RULES,
     *scale_rules.RULES,
     *package_rules.RULES,
+    *serving_rules.RULES,
     pytest.param(
         "TrainingRun",
         {"split": {"by": "Time", "column": "day"}},

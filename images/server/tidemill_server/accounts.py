@@ -21,7 +21,7 @@ class Accounts:
 
     def answered(self, path: str, status: int, outcome: Outcome, seconds: float) -> None:
         self._metrics.ended(outcome)
-        if status == 200:
+        if outcome is Outcome.OK:
             self._metrics.answered(seconds)
         self._count += 1
         if self._log_every and self._count % self._log_every == 0:

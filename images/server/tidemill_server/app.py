@@ -8,7 +8,7 @@ import asyncio
 import functools
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from tidemill_server.about import model as about_model
@@ -17,13 +17,11 @@ from tidemill_server.accounts import Accounts
 from tidemill_server.answers import Answer, error_answer, json_answer
 from tidemill_server.ids import PredictionIds
 from tidemill_server.inference import Call, Inference
-from tidemill_server.lifecycle.state import RETRY_SECONDS, State
+from tidemill_server.lifecycle.state import State, readiness
 from tidemill_server.metrics.registry import CONTENT_TYPE, Metrics, Outcome
-from tidemill_server.protocol.errors import ProtocolError, fault
+from tidemill_server.protocol.errors import SHOWN_CHARS, ProtocolError, fault
 from tidemill_server.protocol.metadata import model_metadata, server_metadata
 from tidemill_server.rest.request import Request
-
-SHOWN_CHARS = 100
 
 log = logging.getLogger(__name__)
 
@@ -76,10 +74,9 @@ class Application:
         self.shown |= pages.keys()
         self._pages |= {path: functools.partial(_same, page) for path, page in pages.items()}
 
-    @property
-    def asked(self) -> Collection[str]:
-        """The paths at which the model is asked."""
-        return self._asked.keys()
+    def is_counted(self, path: str) -> bool:
+        """Whether a request for it is one for a prediction."""
+        return path in self._asked
 
     def answer(self, request: Request) -> Awaitable[Answer]:
         """Answer one request; never raises, unless it is cancelled."""
@@ -100,7 +97,7 @@ class Application:
         page = self._pages.get(request.path)
         if page is None:
             raise self._unknown(request.path)
-        _check_method(request, "GET", "HEAD")
+        request.check_method("GET", "HEAD")
         return page()
 
     async def _ask(self, answerer: Callable[[Call], Awaitable[Answer]], request: Request) -> Answer:
@@ -108,7 +105,7 @@ class Application:
         prediction = self._ids()
         outcome = Outcome.OK
         try:
-            _check_method(request, "POST")
+            request.check_method("POST")
             call = Call(self._state.model(), request.headers, request.body, prediction)
             answer = await answerer(call)
         except ProtocolError as error:
@@ -127,25 +124,10 @@ class Application:
         return answer
 
     def _ready(self) -> Answer:
-        return self._readiness({})
+        return readiness(self._state, {})
 
     def _model_ready(self) -> Answer:
-        return self._readiness({"name": self._stamp.name})
-
-    def _readiness(self, about: dict[str, Any]) -> Answer:
-        state = self._state
-        if state.ready:
-            return json_answer({**about, "ready": True})
-        body = {
-            **about,
-            "ready": False,
-            "reason": state.reason,
-            "message": state.message,
-            "error": f"not ready: {state.message}",
-        }
-        answer = json_answer(body, 503)
-        answer.headers = ((b"retry-after", str(RETRY_SECONDS).encode()),)
-        return answer
+        return readiness(self._state, {"name": self._stamp.name})
 
     def _metadata(self) -> Answer:
         served = self._state.model()
@@ -184,12 +166,6 @@ class Application:
                 known = self._stamp.version
                 return ProtocolError(404, f"no version {version!r} here; there is {known!r}")
         return ProtocolError(404, f"nothing is answered at {path[:SHOWN_CHARS]!r}")
-
-
-def _check_method(request: Request, *allowed: str) -> None:
-    if request.method not in allowed:
-        headers = ((b"allow", ", ".join(allowed).encode()),)
-        raise ProtocolError(405, f"this path answers {' and '.join(allowed)} only", headers=headers)
 
 
 def _same(answer: Answer) -> Answer:

@@ -43,6 +43,9 @@ def main(env: Mapping[str, str]) -> int:
 def _run(settings: Settings) -> None:
     for name in ONE_THREAD:
         os.environ.setdefault(name, "1")
+    if settings.upstream is not None:  # nothing is loaded: another container has the model
+        importlib.import_module("tidemill_server.process").serve(settings)
+        return
     started = time.perf_counter()
     # Imports make objects that stay: looking through them for garbage takes a tenth of the time,
     # and later would copy, page by page, the memory that the child shares.

@@ -34,6 +34,9 @@ from tidemill_server.protocol.infer import Stamp
 from tidemill_server.rest.front import Front as RestFront
 from tidemill_server.rest.terms import Patience
 from tidemill_server.settings import Settings
+from tidemill_server.upstream.container import Container
+from tidemill_server.upstream.gateway import Gateway
+from tidemill_server.upstream.told import Upstream
 
 HTTP, HTTP2 = "http/1.1", "h2"  # as TLS names them
 KEEP_ALIVE_SECONDS = 75  # longer than the routers in front keep an idle connection
@@ -44,8 +47,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def serve(settings: Settings, prober: Prober) -> None:
-    """Run until the end; raises Refused where the model is."""
+def serve(settings: Settings, prober: Prober | None = None) -> None:
+    """Run until the end; raises Refused where the model is. Without one there is no prober."""
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
     # The loop is not closed: that would wait for threads in the middle of a load, and the process
@@ -56,7 +59,7 @@ def serve(settings: Settings, prober: Prober) -> None:
 class Process:
     """Everything that lives as long as the process."""
 
-    def __init__(self, settings: Settings, prober: Prober) -> None:
+    def __init__(self, settings: Settings, prober: Prober | None) -> None:
         self._settings = settings
         self._state = State()
         self._metrics = Metrics()
@@ -66,9 +69,24 @@ class Process:
         # One thread: the model is asked by one at a time, and libraries need not be thread-safe.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
         self._prober = prober
-        self._guard = guard = entrance.guard_of(settings.access)
-        place = self._state, self._metrics, prober, self._thread
-        self._starter = Starter(settings, *place, guard.prepare if guard else None)
+        self._guard = entrance.guard_of(settings.access)
+        self._container = self._before(settings.upstream) if settings.upstream else None
+        self._starter = self._starting()
+
+    def _before(self, upstream: Upstream) -> Container:
+        if self._guard is None:
+            return Container(upstream, self._state)
+        # A token that is for the server is not for the container.
+        withheld = frozenset({b"authorization"})
+        return Container(upstream, self._state, self._guard.prepare, withheld)
+
+    def _starting(self) -> Starter | Container:
+        if self._prober is None:
+            if self._container is None:
+                raise AssertionError("there is neither a container nor what loads a model")
+            return self._container
+        place = self._state, self._metrics, self._prober, self._thread
+        return Starter(self._settings, *place, self._guard.prepare if self._guard else None)
 
     async def run(self) -> None:
         """Serve, load, wait for the end."""
@@ -112,7 +130,8 @@ class Process:
         """Stop listening, finish what is in flight, within bounds that all fronts keep."""
         seconds = self._settings.stopping.finish_seconds
         await asyncio.gather(*(front.end(seconds) for front in self._fronts))
-        self._prober.stop()
+        if self._prober is not None:
+            self._prober.stop()
         self._thread.shutdown(wait=False, cancel_futures=True)
         log.info("ended")
 
@@ -144,11 +163,7 @@ class Process:
     async def _listen_to_rest(self, inference: Inference, accounts: Accounts) -> dict[str, int]:
         """The ports."""
         settings, access = self._settings, self._settings.access
-        app = Application(
-            self._state, inference, metrics=self._metrics, ids=self._ids, accounts=accounts
-        )
-        if settings.page:
-            app.show(pages())
+        app = self._application(inference, accounts)
         patience = Patience(settings.limits.body_seconds, KEEP_ALIVE_SECONDS)
         answerer = entrance.before(app, access, self._guard, accounts)
         front, tls = RestFront(answerer, inference.stamp, patience), entrance.tls_of(access, HTTP)
@@ -160,6 +175,15 @@ class Process:
             front = RestFront(HealthOnly(app), inference.stamp, patience)
             ports["health"] = await self._listen(front, access.health_port, None)
         return ports
+
+    def _application(self, inference: Inference, accounts: Accounts) -> Application | Gateway:
+        metrics, ids = self._metrics, self._ids
+        if self._container is not None:
+            return Gateway(self._container, inference, metrics=metrics, ids=ids, accounts=accounts)
+        app = Application(self._state, inference, metrics=metrics, ids=ids, accounts=accounts)
+        if self._settings.page:
+            app.show(pages())
+        return app
 
     async def _listen_to_grpc(self, inference: Inference, accounts: Accounts) -> int:
         """The port. What gRPC needs is imported only here: without it nothing starts later."""

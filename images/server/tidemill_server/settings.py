@@ -12,6 +12,7 @@ from typing import Literal, cast
 
 from tidemill.store import digests, layout
 from tidemill_server.exits import SPEC_INVALID, Exit, Refused
+from tidemill_server.upstream.told import Upstream
 
 MIB = 1024 * 1024
 BODIES = 8
@@ -183,6 +184,7 @@ class Settings:
     online: Online | None = None
     access: Access = field(default_factory=Access)
     public_keys: tuple[str, ...] = ()  # TIDEMILL_MODEL_PUBLIC_KEYS: PEMs, as a list in JSON
+    upstream: Upstream | None = None  # a container that has the model; then there is no package
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Settings":
@@ -190,16 +192,14 @@ class Settings:
         digest = _required(env, "TIDEMILL_MODEL_DIGEST")
         if not digests.is_digest(digest):
             raise _wrong("TIDEMILL_MODEL_DIGEST", "it must be sha256:<64 hexadecimal digits>")
-        try:
-            bucket, prefix = layout.parse_uri(_required(env, "TIDEMILL_MODEL_URI"))
-        except ValueError as error:
-            raise _wrong("TIDEMILL_MODEL_URI", str(error)) from None
+        upstream = Upstream.from_env(env)
+        bucket, prefix = ("", "") if upstream else _package(env)
         return cls(
             model_name=_required(env, "TIDEMILL_MODEL_NAME"),
             model_version=env.get("TIDEMILL_MODEL_VERSION") or digests.hex_of(digest)[:12],
             model_digest=digest,
             bucket=bucket,
-            prefix=prefix if prefix.endswith("/") else prefix + "/",
+            prefix=prefix,
             store=_path(env, "TIDEMILL_STORE", cls.store),
             scratch=_path(env, "TIDEMILL_SCRATCH", cls.scratch),
             termination=termination_path(env),
@@ -220,12 +220,22 @@ class Settings:
             online=Online.from_env(env),
             access=Access.from_env(env),
             public_keys=_texts(env, "TIDEMILL_MODEL_PUBLIC_KEYS"),
+            upstream=upstream,
         )
 
 
 def termination_path(env: Mapping[str, str]) -> Path:
     """Needed on its own: where the settings are wrong, the message must be left all the same."""
     return _path(env, "TIDEMILL_TERMINATION", Settings.termination)
+
+
+def _package(env: Mapping[str, str]) -> tuple[str, str]:
+    """Bucket and prefix of the model."""
+    try:
+        bucket, prefix = layout.parse_uri(_required(env, "TIDEMILL_MODEL_URI"))
+    except ValueError as error:
+        raise _wrong("TIDEMILL_MODEL_URI", str(error)) from None
+    return bucket, prefix if prefix.endswith("/") else prefix + "/"
 
 
 def _path(env: Mapping[str, str], name: str, default: Path) -> Path:

@@ -6,7 +6,7 @@ from typing import Any
 
 from tidemill.api.v1alpha1.reasons import Reason
 
-PREPARE, SCRIPT, TRAIN = "prepare", "script", "train"
+PREPARE, SCRIPT, TRAIN, SERVE = "prepare", "script", "train", "model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,7 @@ FOREIGN: Mapping[str, Foreign] = {
     PREPARE: Foreign("spec.prepare.container", Reason.PREPARE_FAILED),
     SCRIPT: Foreign("spec.estimator.script", Reason.FIT_FAILED),
     TRAIN: Foreign("spec.estimator.container", Reason.FIT_FAILED),
+    SERVE: Foreign("spec.model.container", Reason.CONTAINER_FAILED),
 }
 # Of the user's containers' volumes, those whose limit only they can pass, and how each is named.
 ROOMS: Mapping[str, str] = {

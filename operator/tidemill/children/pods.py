@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from tidemill.api.v1alpha1.reasons import Reason
-from tidemill.children.foreign import FOREIGN, PREPARE, ROOMS, rank_of
+from tidemill.children.foreign import FOREIGN, PREPARE, ROOMS, SERVE, rank_of
 
 MAX_LOG_LINES = 20
 MAX_LOG_LINE = 512
@@ -171,7 +171,9 @@ def _container_fault(pod: Mapping[str, Any], status: Mapping[str, Any]) -> Diagn
             continue
         state = container.get("state", {})
         ended = state.get("terminated") or container.get("lastState", {}).get("terminated")
-        if ended and (ended.get("exitCode") or ended.get("reason") == "OOMKilled"):
+        # A container that is to serve has no end that is good.
+        bad = ended and (ended.get("exitCode") or ended.get("reason") == "OOMKilled")
+        if ended and (bad or container["name"] == SERVE):
             if container["name"] in beside:
                 return _sidecar_ended(pod, container["name"], ended)
             return _ended(pod, container["name"], ended)
@@ -195,7 +197,8 @@ def _container_fault(pod: Mapping[str, Any], status: Mapping[str, Any]) -> Diagn
 def _sidecars(pod: Mapping[str, Any]) -> set[str]:
     """Name the containers beside ours: the user's, from `spec.template.sidecars`."""
     first = pod.get("spec", {}).get("initContainers") or ()
-    return {one["name"] for one in first if one.get("restartPolicy") == "Always"}
+    always = {one["name"] for one in first if one.get("restartPolicy") == "Always"}
+    return always - {SERVE}  # which is what the pod is there for
 
 
 def _sidecar_ended(pod: Mapping[str, Any], container: str, ended: Mapping[str, Any]) -> Diagnosis:

@@ -18,7 +18,7 @@ from tidemill.kube.client import Client
 from tidemill.kube.resources import SECRETS
 
 FOLDER = "/etc/tidemill"
-HEALTH_PORT = 8081
+HEALTH_PORT = 8082
 CERTIFICATE, KEY, AUTHORITIES, KEYS = "tls.crt", "tls.key", "ca.crt", "jwks.json"
 
 

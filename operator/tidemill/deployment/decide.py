@@ -123,7 +123,9 @@ def _find(observed: Observed, revision: str | None) -> DeploymentView | None:
 
 
 def _no_target() -> Verdict:
-    return stalled(Reason.SPEC_INVALID, "spec.model names no model: set run, or uri with digest")
+    return stalled(
+        Reason.SPEC_INVALID, "spec.model names no model: set run, uri with digest, or container"
+    )
 
 
 def _coming_up(

@@ -14,7 +14,7 @@ from tidemill.api.v1alpha1.signing import Verification
 from tidemill.children.naming import child_name, service_name, short_hash
 from tidemill.children.ownership import OUTSIDE, child_metadata
 from tidemill.children.pod_spec import CONTAINER_SECURITY, resources, restricted_pod
-from tidemill.deployment import access, lookup
+from tidemill.deployment import access, behind, lookup
 from tidemill.deployment.observed import (
     DIGEST_ANNOTATION,
     DIGEST_VARIABLE,
@@ -66,6 +66,8 @@ def revision_of(target: Target, image: str, spec: ModelDeploymentSpec) -> str:
         shapes.append({"tls": spec.tls.model_dump(mode="json", exclude_defaults=True)})
     if verification is not None:
         shapes.append(verification.model_dump(mode="json", exclude_defaults=True))
+    if spec.model.container is not None:
+        shapes.append(spec.model.container.model_dump(mode="json", exclude_defaults=True))
     texts = (json.dumps(shape, sort_keys=True) for shape in shapes)
     return short_hash(target.uri, target.digest, image, *texts)
 
@@ -152,18 +154,24 @@ def deployment_manifest(
 
 
 def _pod(spec: ModelDeploymentSpec, container: dict[str, Any], secret: str) -> dict[str, Any]:
-    return {
-        **restricted_pod(spec.template),
-        "terminationGracePeriodSeconds": STOP_SECONDS,
-        "containers": [container],
-        "volumes": [
-            {"name": "store", "secret": {"secretName": secret}},
-            {"name": "scratch", "emptyDir": {"sizeLimit": "20Gi"}},
-            {"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}},
-            *lookup.volumes(spec.features),
-            *access.volumes(spec),
-        ],
-    }
+    behind_it, template = spec.model.container, spec.template
+    if behind_it is not None:
+        parts = behind.surround(container, behind_it, template, DEFAULT_RESOURCES)
+        parts["volumes"] += access.volumes(spec)
+    else:
+        parts = {"containers": [container], "volumes": _volumes(spec, secret)}
+    stop = {"terminationGracePeriodSeconds": STOP_SECONDS}
+    return {**restricted_pod(template), **stop, **parts}
+
+
+def _volumes(spec: ModelDeploymentSpec, secret: str) -> list[dict[str, Any]]:
+    return [
+        {"name": "store", "secret": {"secretName": secret}},
+        {"name": "scratch", "emptyDir": {"sizeLimit": "20Gi"}},
+        {"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}},
+        *lookup.volumes(spec.features),
+        *access.volumes(spec),
+    ]
 
 
 def _server(

@@ -16,7 +16,7 @@ DIGEST_VARIABLE = "TIDEMILL_MODEL_DIGEST"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The model package to serve."""
+    """The model package to serve, or the image that has the model."""
 
     uri: str
     digest: str
@@ -24,6 +24,11 @@ class Target:
     boosted: bool = field(default=False, compare=False)
     # Whether the package has the model in ONNX; likewise.
     onnx: bool = field(default=False, compare=False)
+
+    @property
+    def packaged(self) -> bool:
+        """Tell whether it lies in the store, where its server needs keys for it."""
+        return self.uri.startswith("s3://")
 
     @property
     def version(self) -> str:

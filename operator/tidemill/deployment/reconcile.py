@@ -16,7 +16,7 @@ from tidemill.children.platform import Platform
 from tidemill.children.pods import Diagnosis, diagnose, is_over
 from tidemill.children.status import Passing, StatusWriter, invalid_spec, status_of
 from tidemill.children.store_secret import StoreSecrets, Wanted
-from tidemill.deployment import access, lookup
+from tidemill.deployment import access, behind, lookup
 from tidemill.deployment.decide import FORBIDDEN_BY_POLICY, STALLED_CHECK, Plan, decide
 from tidemill.deployment.manifests import (
     GRPC,
@@ -155,13 +155,17 @@ class ModelDeploymentReconciler:
 
     async def _target(self, live: Mapping[str, Any], spec: ModelDeploymentSpec) -> Target | Verdict:
         model, namespace = spec.model, live["metadata"]["namespace"]
+        if model.container is not None:
+            return behind.target_of(model.container)
         if model.uri is not None and model.digest is not None:
             target = Target(model.uri, model.digest)
             if not self._may_read(target, namespace):
                 return self._outside(target, namespace)
             return await self._told(target)
         if model.run is None:
-            return stalled(Reason.SPEC_INVALID, "spec.model: set run, or uri with digest")
+            return stalled(
+                Reason.SPEC_INVALID, "spec.model: set run, uri with digest, or container"
+            )
         name = model.run
         key = Key(KIND, namespace, live["metadata"]["name"])
         self.context.waiters.subscribe(Key("TrainingRun", namespace, name), key)
@@ -235,11 +239,11 @@ class ModelDeploymentReconciler:
             image = self._image(plan.serve)
             manifest = deployment_manifest(live, spec, plan.serve, image, self._networks)
             name = manifest["metadata"]["name"]
-            renewals.append(await self._credentials(live, plan.serve, name))
+            renewals += await self._credentials(live, plan.serve, name)
             current = await client.get(DEPLOYMENTS, namespace, name)
             await ensure(client, manifest, current)
         if plan.keep and self._may_read(plan.keep.target, namespace):
-            renewals.append(await self._credentials(live, plan.keep.target, plan.keep.name))
+            renewals += await self._credentials(live, plan.keep.target, plan.keep.name)
         held = spec.suspend or plan.verdict.reason in FORBIDDEN_BY_POLICY
         if plan.keep and not held and plan.keep.replicas != spec.replicas:
             renewals += await self._resize(live, plan.keep, spec.replicas)
@@ -257,14 +261,19 @@ class ModelDeploymentReconciler:
         size = {"spec": {"replicas": replicas}}
         if replicas > keep.replicas:
             grown = {**keep.body, "spec": {**keep.body["spec"], **size["spec"]}}
-            if await self._forbidden(live, grown):
+            if await self._forbidden(_asking(live, keep), grown):
                 return [STALLED_CHECK]  # in which the policy may have changed
         namespace = live["metadata"]["namespace"]
         await self.context.client.patch(DEPLOYMENTS, namespace, keep.name, size)
         return []
 
-    async def _credentials(self, live: Mapping[str, Any], target: Target, name: str) -> float:
-        """Keep the Secret's keys fresh; tell in how many seconds they want renewing."""
+    async def _credentials(self, live: Mapping[str, Any], target: Target, name: str) -> list[float]:
+        """Keep the Secret's keys fresh; tell in how many seconds they want renewing.
+
+        A container has none, and reads nothing of the store.
+        """
+        if not target.packaged:
+            return []
         _, prefix = layout.parse_uri(target.uri)
         wanted = Wanted(
             metadata=child_metadata(KIND, live, name),
@@ -272,7 +281,15 @@ class ModelDeploymentReconciler:
             seconds=CREDENTIALS_SECONDS,
         )
         left = await StoreSecrets(self.context, self.platform).keep(wanted)
-        return max(left, SOONEST_RENEWAL_SECONDS)
+        return [max(left, SOONEST_RENEWAL_SECONDS)]
+
+
+def _asking(live: Mapping[str, Any], keep: DeploymentView) -> Mapping[str, Any]:
+    """Give the object as it was when it asked for what still serves: its image is judged anew."""
+    if keep.target.packaged or not keep.target.uri:
+        return live
+    model = {"container": {"image": keep.target.uri}}
+    return {**live, "spec": {**live["spec"], "model": model}}
 
 
 def _of_run(name: str, run: Mapping[str, Any] | None) -> Target | Verdict:

@@ -75,8 +75,8 @@ def told(asked: dict[str, Any], networks: tuple[str, ...] = ()) -> dict[str, str
                 "HTTP_ALLOWED_NETWORKS": "10.0.0.0/8",
             },
         ),
-        (TLS, {"TLS": "/etc/tidemill/tls", "TLS_CLIENTS": "Any", "HEALTH_PORT": "8081"}),
-        (MUTUAL, {"TLS": "/etc/tidemill/tls", "TLS_CLIENTS": "Required", "HEALTH_PORT": "8081"}),
+        (TLS, {"TLS": "/etc/tidemill/tls", "TLS_CLIENTS": "Any", "HEALTH_PORT": "8082"}),
+        (MUTUAL, {"TLS": "/etc/tidemill/tls", "TLS_CLIENTS": "Required", "HEALTH_PORT": "8082"}),
     ],
     ids=["nothing", "tokens", "origins", "keys", "an issuer", "TLS", "clients"],
 )
@@ -101,7 +101,7 @@ def test_only_who_asks_an_issuer_reaches_outside(asked: dict[str, Any], outside:
 def test_under_tls_probes_ask_a_port_of_their_own() -> None:
     found = container({**TLS, "grpc": "Enabled"})
     ports = {port["name"]: port["containerPort"] for port in found["ports"]}
-    assert ports == {"https": 8080, "health": 8081, "grpc": 9000}
+    assert ports == {"https": 8080, "health": 8082, "grpc": 9000}
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
         assert found[probe]["httpGet"]["port"] == "health"
         assert container({})[probe]["httpGet"]["port"] == "http"

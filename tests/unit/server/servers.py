@@ -135,12 +135,19 @@ def read(response: HTTPResponse) -> Reply:
 @contextmanager
 def serve(bucket: Bucket, digest: str, folder: Path, **env: str) -> Iterator[Server]:
     """A server process for the package of that digest; killed at the end if it still runs."""
-    scratch = folder / "scratch"
-    scratch.mkdir(parents=True, exist_ok=True)
-    termination = folder / "termination"
     store = folder / "store"
     if not store.exists():
         bucket.write_config(store)
+    with started(folder, digest, TIDEMILL_STORE=str(store), **env) as server:
+        yield server
+
+
+@contextmanager
+def started(folder: Path, digest: str, **env: str) -> Iterator[Server]:
+    """A server process; killed at the end if it still runs."""
+    scratch = folder / "scratch"
+    scratch.mkdir(parents=True, exist_ok=True)
+    termination = folder / "termination"
     variables = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": SOURCES,
@@ -148,7 +155,6 @@ def serve(bucket: Bucket, digest: str, folder: Path, **env: str) -> Iterator[Ser
         "TIDEMILL_MODEL_URI": URI,
         "TIDEMILL_MODEL_DIGEST": digest,
         "TIDEMILL_MODEL_NAME": "power",
-        "TIDEMILL_STORE": str(store),
         "TIDEMILL_SCRATCH": str(scratch),
         "TIDEMILL_TERMINATION": str(termination),
         "TIDEMILL_DRAIN_SECONDS": "0",

@@ -1,6 +1,6 @@
 """The server behind a guard: what anybody may ask, and what only those who may."""
 
-from collections.abc import Awaitable, Collection
+from collections.abc import Awaitable, Callable, Collection
 
 from tidemill_server.access.guard import Guard
 from tidemill_server.accounts import Accounts
@@ -15,7 +15,8 @@ HEALTH = frozenset({"/v2/health/live", "/v2/health/ready", "/metrics"})
 
 
 class Guarded:
-    """Answers as another does, whoever may ask. `open_to_all` and `counted` are paths."""
+    """Answers as another does, whoever may ask. `open_to_all` are paths, and `is_counted` tells
+    of which a request is one for a prediction."""
 
     def __init__(
         self,
@@ -24,13 +25,13 @@ class Guarded:
         accounts: Accounts,
         *,
         open_to_all: Collection[str],
-        counted: Collection[str],
+        is_counted: Callable[[str], bool],
     ) -> None:
         self._answerer = answerer
         self._guard = guard
         self._accounts = accounts
         self._open = frozenset(open_to_all)
-        self._counted = frozenset(counted)
+        self._is_counted = is_counted
 
     def answer(self, request: Request) -> Awaitable[Answer]:
         """Answer one request; never raises, unless it is cancelled."""
@@ -38,7 +39,7 @@ class Guarded:
             try:
                 self._guard.check(request.headers)
             except ProtocolError as error:
-                if request.path in self._counted:
+                if self._is_counted(request.path):
                     self._accounts.ended(Outcome.of_error(error))
                 return _said(error_answer(error))
         return self._answerer.answer(request)

@@ -33,7 +33,7 @@ from tidemill_server.features.lookup import Lookup
 from tidemill_server.features.request import RequestReader
 from tidemill_server.features.tables import read_tables
 from tidemill_server.formats.choice import Model, open_model, platform_of
-from tidemill_server.lifecycle.state import Served, State
+from tidemill_server.lifecycle.state import ISSUER_UNAVAILABLE, Served, State
 from tidemill_server.metrics.registry import Metrics
 from tidemill_server.package.card import read_card
 from tidemill_server.package.fetch import fetch
@@ -95,7 +95,7 @@ class Starter:
                 await lookup.connect()
         if self.admitting is not None:
             with self._stage("access"):
-                self.state.waiting("IssuerUnavailable", "waiting for the keys of the issuer")
+                self.state.waiting(ISSUER_UNAVAILABLE, "waiting for the keys of the issuer")
                 await self.admitting()
         batcher = Batcher(
             model,

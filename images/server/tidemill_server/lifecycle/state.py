@@ -10,6 +10,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
+from tidemill_server.answers import Answer, json_answer
 from tidemill_server.batching.batcher import Batcher
 from tidemill_server.explain.explainer import Explainer
 from tidemill_server.features.lookup import Lookup
@@ -18,6 +19,7 @@ from tidemill_server.plain.columns import Field, fields_of
 from tidemill_server.protocol.errors import ProtocolError
 
 RETRY_SECONDS = 1
+ISSUER_UNAVAILABLE = "IssuerUnavailable"
 
 
 class Phase(StrEnum):
@@ -83,8 +85,31 @@ class State:
             self.reason = "Ready"
             self.message = "the model answers"
 
+    def follow(self, reason: str, why: str) -> None:
+        """Somebody else answers: ready as long as nothing is said against it."""
+        if self.phase is not Phase.DRAINING:
+            self.phase = Phase.LOADING if why else Phase.READY
+            self.reason = reason if why else "Ready"
+            self.message = why or "the model answers"
+
     def drain(self) -> None:
         """No new clients, please."""
         self.phase = Phase.DRAINING
         self.reason = "Draining"
         self.message = "the server stops and finishes what runs"
+
+
+def readiness(state: State, about: Mapping[str, Any]) -> Answer:
+    """What a probe is told, and why."""
+    if state.ready:
+        return json_answer({**about, "ready": True})
+    body = {
+        **about,
+        "ready": False,
+        "reason": state.reason,
+        "message": state.message,
+        "error": f"not ready: {state.message}",
+    }
+    answer = json_answer(body, 503)
+    answer.headers = ((b"retry-after", str(RETRY_SECONDS).encode()),)
+    return answer

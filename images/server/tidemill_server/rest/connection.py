@@ -198,7 +198,8 @@ class Connection(asyncio.Protocol):
         http10 = parser.get_http_version() != "1.1"
         path, kept = _path(self._url), parser.should_keep_alive()
         expects = self._expects and not http10
-        request = Request(method.decode(), path, self._headers, body, kept, expects, http10)
+        terms = body, kept, expects, http10, self._url
+        request = Request(method.decode(), path, self._headers, *terms)
         self._requests.append(request)
         if len(self._requests) > 1:
             self._pause()

@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 from tidemill_server.answers import Answer
 from tidemill_server.protocol.errors import Header
+from tidemill_server.rest.passed import Passed
 
 _STATUS = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
@@ -36,6 +37,8 @@ class Heads:
             self._common = self._every + lines(
                 ((b"date", formatdate(second, usegmt=True).encode()),)
             )
+        if isinstance(answer, Passed):
+            return self._passed(answer, bodiless, connection)
         body = answer.body
         return b"%s%scontent-type: %s\r\ncontent-length: %d\r\n%s%s%s\r\n%s" % (
             _STATUS[answer.status],
@@ -47,3 +50,12 @@ class Heads:
             lines((connection,)) if connection else b"",
             b"" if bodiless else body,
         )
+
+    def _passed(self, answer: Passed, bodiless: bool, connection: Header | None) -> bytes:
+        headers, body = answer.described(bodiless=bodiless)
+        if answer.prediction:
+            headers.append((b"x-tidemill-prediction-id", answer.prediction))
+        if connection is not None:
+            headers.append(connection)
+        status = _STATUS.get(answer.status) or b"HTTP/1.1 %d \r\n" % answer.status
+        return b"%s%s%s\r\n%s" % (status, self._common, lines(headers), body)

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 from tidemill_server.limits.body import Body
-from tidemill_server.protocol.errors import Header
+from tidemill_server.protocol.errors import Header, ProtocolError
 
 
 @dataclass(slots=True)  # not frozen: one is made for each request
 class Request:
-    """Its head, and its body as it comes. `path` is decoded and without a query.
+    """Its head, and its body as it comes. `path` is decoded and without a query; `url` is neither.
 
     `kept`: the client means to ask more over the same connection. `expects`: it sends the body when
     it is told to go on, which it has not been yet.
@@ -21,3 +21,11 @@ class Request:
     kept: bool
     expects: bool = False
     http10: bool = False
+    url: bytes = b""
+
+    def check_method(self, *allowed: str) -> None:
+        """Raises ProtocolError where the path is asked in another way."""
+        if self.method not in allowed:
+            headers = ((b"allow", ", ".join(allowed).encode()),)
+            message = f"this path answers {' and '.join(allowed)} only"
+            raise ProtocolError(405, message, headers=headers)

@@ -7,21 +7,28 @@ from pydantic import ConfigDict, Field
 from tidemill.api.v1alpha1.access import Access, Tls
 from tidemill.api.v1alpha1.meta import CommonStatus, Template
 from tidemill.api.v1alpha1.onnx import ServingRuntime
+from tidemill.api.v1alpha1.serving_container import HAVE_NO_CONTAINER, ServingContainer
 from tidemill.api.v1alpha1.serving_features import ServingFeatures
 from tidemill.api.v1alpha1.signing import Verification
 from tidemill.api.v1alpha1.types import ApiModel, Digest, ObjectName, StatusModel, rule, rules
 
 
 class ModelReference(ApiModel):
-    """The model to serve; exactly one of `run`, or `uri` with `digest`."""
+    """The model to serve; exactly one of `run`, `uri` with `digest`, or `container`."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
             rule(
-                "has(self.run) != has(self.uri)",
-                "exactly one model must be named: run, or uri with digest",
+                "(has(self.run) ? 1 : 0) + (has(self.uri) ? 1 : 0) + "
+                "(has(self.container) ? 1 : 0) == 1",
+                "exactly one model must be named: run, uri with digest, or container",
             ),
             rule("has(self.uri) == has(self.digest)", "uri and digest are set together"),
+            rule(
+                "!has(self.container) || !has(self.verification)",
+                "verification is of packages, and a container is known by its image's digest: "
+                "remove verification",
+            ),
         )
     )
 
@@ -37,6 +44,13 @@ class ModelReference(ApiModel):
         ),
     ] = None
     digest: Annotated[Digest | None, Field(description="Digest of the package's manifest.")] = None
+    container: Annotated[
+        ServingContainer | None,
+        Field(
+            description="An image of the user's own that answers by HTTP. The server stands before "
+            "it with its limits, ids, metrics and the drain at its end."
+        ),
+    ] = None
     verification: Annotated[
         Verification | None,
         Field(
@@ -60,6 +74,8 @@ class Rollout(ApiModel):
 
 class ModelDeploymentSpec(ApiModel):
     """Which model is served, and how."""
+
+    model_config = ConfigDict(json_schema_extra=rules(*HAVE_NO_CONTAINER))
 
     model: Annotated[ModelReference, Field(description="The model to serve.")]
     replicas: Annotated[int, Field(ge=0, le=1000, description="Number of server pods.")] = 1
@@ -85,7 +101,7 @@ class ModelDeploymentSpec(ApiModel):
         Literal["Enabled", "Disabled"],
         Field(
             description="The page at the address itself, on which people look at the model and try "
-            "it; a change of it comes up as a new version does."
+            "it; a change of it comes up as a new version does. A container has none."
         ),
     ] = "Enabled"
     grpc: Annotated[
@@ -106,7 +122,7 @@ class ModelDeploymentSpec(ApiModel):
         Tls | None,
         Field(
             description="TLS: the address is https, on port 443, and gRPC's port speaks it too. "
-            "Health and metrics are told without it, on port 8081 of each pod."
+            "Health and metrics are told without it, on port 8082 of each pod."
         ),
     ] = None
     explain: Annotated[
@@ -127,8 +143,12 @@ class ServedVersion(StatusModel):
     version: Annotated[
         str, Field(max_length=12, description="The first twelve digits of the digest.")
     ]
-    digest: Annotated[Digest, Field(description="Digest of the package's manifest.")]
-    uri: Annotated[str, Field(max_length=2048, description="Address of the package.")]
+    digest: Annotated[
+        Digest, Field(description="Digest of the package's manifest, or of the container's image.")
+    ]
+    uri: Annotated[
+        str, Field(max_length=2048, description="Address of the package, or the image's name.")
+    ]
     deployment: Annotated[str, Field(max_length=253, description="Name of its Deployment.")]
     replicas: Annotated[int, Field(description="Pods wanted.")]
     ready: Annotated[int, Field(description="Pods that answer.")]

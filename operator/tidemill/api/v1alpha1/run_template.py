@@ -54,7 +54,7 @@ class Sidecar(ApiModel):
         json_schema_extra=rules(
             rule(
                 "!(self.name in ['runner', 'collect', 'prepare', 'conclude', 'script', 'train', "
-                "'follow'])",
+                "'follow', 'model'])",
                 "a sidecar is not named as one of Tidemill's containers: take another name",
             ),
             rule(

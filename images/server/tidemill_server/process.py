@@ -12,6 +12,7 @@ import logging
 import signal
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import uvloop
 
@@ -32,6 +33,10 @@ from tidemill_server.rest.front import Front as RestFront
 from tidemill_server.rest.terms import Patience
 from tidemill_server.settings import Settings
 
+if TYPE_CHECKING:  # imported only where traces are recorded
+    from tidemill_server.traces.recorder import Recorder
+
+FLUSH_SECONDS = 5.0  # for the last traces to be sent
 KEEP_ALIVE_SECONDS = 75  # longer than the routers in front keep an idle connection
 
 log = logging.getLogger(__name__)
@@ -59,13 +64,15 @@ class Process:
         # One thread: the model is asked by one at a time, and libraries need not be thread-safe.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
         self._prober = prober
+        self._recorder: Recorder | None = None
         self._starter = Starter(settings, self._state, self._metrics, prober, self._thread)
 
     async def run(self) -> None:
         """Serve, load, wait for the end."""
         self._listen_for_signals()
         inference = self._inference()
-        accounts = Accounts(self._metrics, self._settings.access_log_every)
+        self._recorder = self._recorded(inference.stamp)
+        accounts = Accounts(self._metrics, self._settings.access_log_every, self._recorder)
         ports = {"port": await self._listen_to_rest(inference, accounts)}
         if self._settings.grpc_port is not None:
             ports["grpc"] = await self._listen_to_grpc(inference, accounts)
@@ -103,6 +110,8 @@ class Process:
         """Stop listening, finish what is in flight, within bounds that all fronts keep."""
         seconds = self._settings.stopping.finish_seconds
         await asyncio.gather(*(front.end(seconds) for front in self._fronts))
+        if self._recorder is not None:
+            await asyncio.to_thread(self._recorder.stop, FLUSH_SECONDS)
         self._prober.stop()
         self._thread.shutdown(wait=False, cancel_futures=True)
         log.info("ended")
@@ -123,6 +132,20 @@ class Process:
         self._watch(inference.capture)
         self._metrics.watch("ready", "1 when the model answers.", lambda: self._state.ready)
         return inference
+
+    def _recorded(self, stamp: Stamp) -> "Recorder | None":
+        """Who records traces. It is imported only here, and starts a thread."""
+        settings = self._settings.traces
+        if settings is None:
+            return None
+        module = importlib.import_module("tidemill_server.traces.recorder")
+        recorder: Recorder = module.Recorder(settings, stamp)
+        sent = "Traces that the collector has taken."
+        self._metrics.count("traces_sent", sent, lambda: recorder.sent)
+        dropped = "Traces that found no room, or no collector that took them."
+        self._metrics.count("traces_dropped", dropped, lambda: recorder.dropped)
+        log.info("traces", extra={"endpoint": settings.endpoint, "ratio": settings.ratio})
+        return recorder
 
     def _watch(self, ring: Ring) -> None:
         if ring.enabled:

@@ -14,7 +14,7 @@ from tidemill.api.v1alpha1.signing import Verification
 from tidemill.children.naming import child_name, service_name, short_hash
 from tidemill.children.ownership import OUTSIDE, child_metadata
 from tidemill.children.pod_spec import CONTAINER_SECURITY, resources, restricted_pod
-from tidemill.deployment import lookup
+from tidemill.deployment import lookup, tracing
 from tidemill.deployment.observed import (
     DIGEST_ANNOTATION,
     DIGEST_VARIABLE,
@@ -61,6 +61,8 @@ def revision_of(target: Target, image: str, spec: ModelDeploymentSpec) -> str:
         shapes.append({"explain": spec.explain})
     if verification is not None:
         shapes.append(verification.model_dump(mode="json", exclude_defaults=True))
+    if spec.traces is not None:
+        shapes.append({"traces": spec.traces.model_dump(mode="json", exclude_defaults=True)})
     texts = (json.dumps(shape, sort_keys=True) for shape in shapes)
     return short_hash(target.uri, target.digest, image, *texts)
 
@@ -134,7 +136,9 @@ def deployment_manifest(
             },
             "selector": {"matchLabels": selector},
             "template": {
-                "metadata": {"labels": {**labels, **(OUTSIDE if spec.features else {})}},
+                "metadata": {
+                    "labels": {**labels, **(OUTSIDE if spec.features or spec.traces else {})}
+                },
                 "spec": _pod(spec, _server(parent, spec, target, image, networks), name),
             },
         },
@@ -175,6 +179,7 @@ def _server(
         **({"TIDEMILL_MAX_EXPLAINED_ROWS": str(EXPLAINED_ROWS)} if spec.explain != EXPLAIN else {}),
         **lookup.environment(spec.features, parent["metadata"]["namespace"], networks),
         **_believed(spec.model.verification),
+        **tracing.environment(spec.traces, networks),
     }
     ports = [{"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"}]
     if spec.grpc != GRPC:

@@ -79,6 +79,7 @@ def test_no_secret_stands_in_a_file() -> None:
         "samples/scripts",
         "samples/scale",
         "samples/protocol",
+        "samples/traces",
         "samples/training",
     )
     assert [b["metadata"]["name"] for b in objects(*folders) if b["kind"] == "Secret"] == []

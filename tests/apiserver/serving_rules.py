@@ -40,6 +40,7 @@ def deployed(*parts: dict[str, Any], **fields: Any) -> dict[str, Any]:
     return {"model": whole, **fields}
 
 
+TRACES = {"endpoint": "http://collector.observability.svc:4318"}
 CASES: tuple[tuple[str, dict[str, Any], dict[str, Any], str], ...] = (
     ("a container and a run", deployed(), deployed({"run": "r"}), MODEL),
     (
@@ -87,6 +88,12 @@ CASES: tuple[tuple[str, dict[str, Any], dict[str, Any], str], ...] = (
         {"features": FEATURES},
         deployed(features=FEATURES),
         "a container looks features up by itself: remove features",
+    ),
+    (
+        "traces before a container",
+        {"traces": TRACES},
+        deployed(traces=TRACES),
+        "a container records its traces by itself, the context is passed on: remove traces",
     ),
     (
         "the runtime of a container",

@@ -128,6 +128,21 @@ RULES = [
         )
         for good, bad in (("10s", "10s1ms"), ("1ms", "0ms"))
     ),
+    *(
+        pytest.param(
+            "ModelDeployment",
+            {"traces": {"endpoint": good, "ratio": ratio}},
+            {"traces": {"endpoint": bad}},
+            "the port of endpoint is from 1 to 65535",
+            id=f"traces to {bad}",
+        )
+        for good, ratio, bad in (
+            ("https://collector.example.org", "0", "http://collector:0"),
+            ("http://[2001:db8::7]:65535/otlp/", "1", "http://[2001:db8::7]:65536/otlp/"),
+            ("http://[2001:db8::7]", "0.000001", "http://collector:00/"),
+            ("http://collector:1", ".5", "http://collector:99999"),
+        )
+    ),
 ]
 
 

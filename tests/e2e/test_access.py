@@ -65,7 +65,9 @@ def test_who_bears_a_token_of_the_secret_or_of_the_cluster_is_answered(served: W
     )
     assert ask(served, "GET", "/v2", token=TOKEN[::-1])[0] == 200
     after = served.list("pods", "-l", "tidemill.dev/kind=ModelDeployment")
-    assert [pod["metadata"]["uid"] for pod in after] == [pod["metadata"]["uid"] for pod in before]
+    # Those of the version before may be on their way out.
+    uids = [{pod["metadata"]["uid"] for pod in pods} for pods in (before, after)]
+    assert uids[1] <= uids[0]
 
 
 def _base64(text: str) -> str:

@@ -44,6 +44,7 @@ class Application:
         self._metrics = metrics
         self._ids = ids
         self._accounts = accounts
+        self._traces = accounts.traces
         self._began = time.monotonic()
         self._told: dict[str, Answer] = {}
         self.shown: frozenset[str] = frozenset()
@@ -103,16 +104,18 @@ class Application:
     async def _ask(self, answerer: Callable[[Call], Awaitable[Answer]], request: Request) -> Answer:
         started = time.perf_counter()
         prediction = self._ids()
-        outcome = Outcome.OK
+        outcome, trace = Outcome.OK, None
         try:
             request.check_method("POST")
-            call = Call(self._state.model(), request.headers, request.body, prediction)
+            if self._traces is not None:
+                trace = self._traces.begin(request.headers, request.path, prediction)
+            call = Call(self._state.model(), request.headers, request.body, prediction, trace)
             answer = await answerer(call)
         except ProtocolError as error:
             answer = error_answer(error)
             outcome = Outcome.of_error(error)
         except asyncio.CancelledError:
-            self._accounts.ended(Outcome.GONE)
+            self._accounts.ended(Outcome.GONE, trace)
             raise
         except Exception:  # a fault of ours must not reach the client as anything but the protocol
             log.exception("the request failed", extra={"prediction": prediction})
@@ -120,7 +123,7 @@ class Application:
             outcome = Outcome.ERROR
         answer.prediction = prediction.encode()
         seconds = time.perf_counter() - started
-        self._accounts.answered(request.path, answer.status, outcome, seconds)
+        self._accounts.answered(request.path, answer.status, outcome, seconds, trace)
         return answer
 
     def _ready(self) -> Answer:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -31,6 +31,9 @@ from tidemill_server.protocol.infer import (
 from tidemill_server.protocol.rows import read_rows
 from tidemill_server.settings import Limits
 
+if TYPE_CHECKING:  # imported only where traces are recorded
+    from tidemill_server.traces.trace import Trace
+
 _T = TypeVar("_T")
 OCTETS = b"application/octet-stream"
 LONG_BYTES = 64 * 1024  # to read or compress more takes longer than a thread is away
@@ -38,12 +41,16 @@ LONG_BYTES = 64 * 1024  # to read or compress more takes longer than a thread is
 
 @dataclass(slots=True)  # not frozen: one is made for each request
 class Call:
-    """A request as it came, the id that its answer will have, and whether it is in flight."""
+    """A request as it came, the id that its answer will have, and whether it is in flight.
+
+    `trace`: where it is recorded.
+    """
 
     served: Served
     headers: Headers
     body: Body
     prediction: str
+    trace: "Trace | None" = None
     admitted: bool = False
 
 
@@ -102,7 +109,7 @@ class Inference:
         signature = call.served.signature
         check_tensors(framing)
         request = await self._request(call, framing)
-        answer, request = await self.answered(call.served, request, call.prediction)
+        answer, request = await self.answered(call.served, request, call.prediction, call.trace)
         written, json_bytes = write_answer(
             request, answer, signature, stamp=self.stamp, prediction=call.prediction
         )
@@ -114,24 +121,35 @@ class Inference:
         return await _finished(framing, written, OCTETS, length)
 
     async def answered(
-        self, served: Served, request: InferRequest, prediction: str
+        self,
+        served: Served,
+        request: InferRequest,
+        prediction: str,
+        trace: "Trace | None" = None,
     ) -> tuple[dict[str, np.ndarray], InferRequest]:
         """What the model says, and the request; explained, as if it had named that's outputs.
 
         Raises ProtocolError.
         """
-        rows = request.rows
+        rows, outputs = request.rows, request.outputs
         if not request.explain:
-            return await self._predicted(served, rows, request.outputs, prediction), request
+            return await self._predicted(served, rows, outputs, prediction, trace), request
         telling.check(served, len(rows), self._limits.explained_rows)
-        answer = await self._predicted(served, rows, request.outputs, prediction)
+        answer = await self._predicted(served, rows, outputs, prediction, trace)
         request, more = telling.beside(request, await telling.explain(served, rows))
+        if trace is not None:
+            trace.mark("explain")
         return {**answer, **more}, request
 
     async def _predicted(
-        self, served: Served, rows: np.ndarray, outputs: tuple[str, ...], prediction: str
+        self,
+        served: Served,
+        rows: np.ndarray,
+        outputs: tuple[str, ...],
+        prediction: str,
+        trace: "Trace | None",
     ) -> dict[str, np.ndarray]:
-        answer = await served.batcher.predict(rows, outputs)
+        answer = await served.batcher.predict(rows, outputs, trace)
         if self.capture.enabled:
             self.capture.add(prediction, rows, answer)
         return answer
@@ -151,7 +169,7 @@ class Inference:
             return envelope, asked
 
         envelope, asked = await self._received(call, framing, read)
-        rows, told = await lookup.rows(asked)
+        rows, told = await lookup.rows(asked, call.trace)
         return InferRequest(
             *(envelope.id, rows, envelope.outputs, told, envelope.as_bytes, envelope.explain)
         )
@@ -162,8 +180,10 @@ class Inference:
         if explain:
             telling.check(served, len(rows), self._limits.explained_rows)
         outputs = served.signature.output_names
-        answer = await self._predicted(served, rows, outputs, call.prediction)
+        answer = await self._predicted(served, rows, outputs, call.prediction, call.trace)
         found = await telling.explain(served, rows) if explain else None
+        if explain and call.trace is not None:
+            call.trace.mark("explain")
         stamp = self.stamp
         head = {
             "model_name": stamp.name,
@@ -196,7 +216,7 @@ class Inference:
             return lookup.reader.read(plain.tensors), plain.explain
 
         asked, explain = await self._received(call, framing, read)
-        return *await lookup.rows(asked), explain
+        return *await lookup.rows(asked, call.trace), explain
 
     async def _received(self, call: Call, framing: Framing, read: Callable[[bytes], _T]) -> _T:
         """What the body says. From when it is there the request is in flight."""

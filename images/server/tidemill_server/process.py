@@ -39,10 +39,12 @@ from tidemill_server.upstream.gateway import Gateway
 from tidemill_server.upstream.told import Upstream
 
 HTTP, HTTP2 = "http/1.1", "h2"  # as TLS names them
+FLUSH_SECONDS = 5.0  # for the last traces to be sent
 KEEP_ALIVE_SECONDS = 75  # longer than the routers in front keep an idle connection
 
 if TYPE_CHECKING:
     from tidemill_server.access.tls import Tls
+    from tidemill_server.traces.recorder import Recorder
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +74,7 @@ class Process:
         self._guard = entrance.guard_of(settings.access)
         self._container = self._before(settings.upstream) if settings.upstream else None
         self._starter = self._starting()
+        self._recorder: Recorder | None = None
 
     def _before(self, upstream: Upstream) -> Container:
         if self._guard is None:
@@ -92,7 +95,8 @@ class Process:
         """Serve, load, wait for the end."""
         self._listen_for_signals()
         inference = self._inference()
-        accounts = Accounts(self._metrics, self._settings.access_log_every)
+        self._recorder = self._recorded(inference.stamp)
+        accounts = Accounts(self._metrics, self._settings.access_log_every, self._recorder)
         ports = await self._listen_to_rest(inference, accounts)
         if self._settings.grpc_port is not None:
             ports["grpc"] = await self._listen_to_grpc(inference, accounts)
@@ -130,6 +134,8 @@ class Process:
         """Stop listening, finish what is in flight, within bounds that all fronts keep."""
         seconds = self._settings.stopping.finish_seconds
         await asyncio.gather(*(front.end(seconds) for front in self._fronts))
+        if self._recorder is not None:
+            await asyncio.to_thread(self._recorder.stop, FLUSH_SECONDS)
         if self._prober is not None:
             self._prober.stop()
         self._thread.shutdown(wait=False, cancel_futures=True)
@@ -151,6 +157,20 @@ class Process:
         self._watch(inference.capture)
         self._metrics.watch("ready", "1 when the model answers.", lambda: self._state.ready)
         return inference
+
+    def _recorded(self, stamp: Stamp) -> "Recorder | None":
+        """Who records traces. It is imported only here, and starts a thread."""
+        settings = self._settings.traces
+        if settings is None:
+            return None
+        module = importlib.import_module("tidemill_server.traces.recorder")
+        recorder: Recorder = module.Recorder(settings, stamp)
+        sent = "Traces that the collector has taken."
+        self._metrics.count("traces_sent", sent, lambda: recorder.sent)
+        dropped = "Traces that found no room, or no collector that took them."
+        self._metrics.count("traces_dropped", dropped, lambda: recorder.dropped)
+        log.info("traces", extra={"endpoint": settings.endpoint, "ratio": settings.ratio})
+        return recorder
 
     def _watch(self, ring: Ring) -> None:
         if ring.enabled:

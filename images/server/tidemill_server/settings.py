@@ -5,16 +5,21 @@ process with the variable's name: nothing is guessed and nothing is ignored.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast
+from urllib.parse import urlsplit
 
 from tidemill.store import digests, layout
 from tidemill_server.exits import SPEC_INVALID, Exit, Refused
 from tidemill_server.upstream.told import Upstream
 
 MIB = 1024 * 1024
+_ENDPOINT = re.compile(
+    r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?"
+)
 BODIES = 8
 
 # What answers. Auto: what the package has; Onnx: the same, known to be ONNX; Native: not ONNX.
@@ -162,6 +167,48 @@ class Access:
 
 
 @dataclass(frozen=True)
+class Tracing:
+    """The collector that traces are sent to, and how many are begun."""
+
+    endpoint: str  # TIDEMILL_TRACES_ENDPOINT: http(s)://host[:port][/path]; not set: no traces
+    host: str
+    port: int
+    path: str = ""
+    tls: bool = False
+    # TIDEMILL_TRACES_RATIO: of the requests that belong to no trace, 0 to 1; those that belong to
+    # one are recorded as it is
+    ratio: float = 0.01
+    scheme: str = "http"  # by which the server itself is asked
+    networks: tuple[str, ...] = ()  # TIDEMILL_HTTP_ALLOWED_NETWORKS: opened by the administrator
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> "Tracing | None":
+        """Read the environment; None where no traces are recorded."""
+        name, endpoint = "TIDEMILL_TRACES_ENDPOINT", env.get("TIDEMILL_TRACES_ENDPOINT")
+        if not endpoint:
+            return None
+        found = _ENDPOINT.fullmatch(endpoint)
+        try:
+            parts = urlsplit(endpoint)
+            port = parts.port
+        except ValueError:
+            found = None
+        if found is None or not parts.hostname or port == 0:
+            raise _wrong(name, "it must be http(s)://host[:port][/path], without credentials")
+        tls = parts.scheme == "https"
+        return cls(
+            endpoint=endpoint,
+            host=parts.hostname,
+            port=port or (443 if tls else 80),
+            path=parts.path.rstrip("/"),
+            tls=tls,
+            ratio=_share(env, "TIDEMILL_TRACES_RATIO", cls.ratio),
+            scheme="https" if env.get("TIDEMILL_TLS") else "http",
+            networks=_networks(env),
+        )
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything the process is told."""
 
@@ -183,6 +230,7 @@ class Settings:
     stopping: Stopping = field(default_factory=Stopping)
     online: Online | None = None
     access: Access = field(default_factory=Access)
+    traces: Tracing | None = None
     public_keys: tuple[str, ...] = ()  # TIDEMILL_MODEL_PUBLIC_KEYS: PEMs, as a list in JSON
     upstream: Upstream | None = None  # a container that has the model; then there is no package
 
@@ -219,6 +267,7 @@ class Settings:
             ),
             online=Online.from_env(env),
             access=Access.from_env(env),
+            traces=Tracing.from_env(env),
             public_keys=_texts(env, "TIDEMILL_MODEL_PUBLIC_KEYS"),
             upstream=upstream,
         )
@@ -312,6 +361,19 @@ def _seconds(env: Mapping[str, str], name: str, default: float) -> float:
         value = -1.0
     if not 0 <= value <= 86_400:
         raise _wrong(name, f"it must be a number of seconds, not {text!r}")
+    return value
+
+
+def _share(env: Mapping[str, str], name: str, default: float) -> float:
+    text = env.get(name, "")
+    if not text:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise _wrong(name, f"it must be a number from 0 to 1, not {text!r}")
     return value
 
 

@@ -14,7 +14,7 @@ from tidemill.api.v1alpha1.signing import Verification
 from tidemill.children.naming import child_name, service_name, short_hash
 from tidemill.children.ownership import OUTSIDE, child_metadata
 from tidemill.children.pod_spec import CONTAINER_SECURITY, resources, restricted_pod
-from tidemill.deployment import access, behind, lookup
+from tidemill.deployment import access, behind, lookup, tracing
 from tidemill.deployment.observed import (
     DIGEST_ANNOTATION,
     DIGEST_VARIABLE,
@@ -68,6 +68,8 @@ def revision_of(target: Target, image: str, spec: ModelDeploymentSpec) -> str:
         shapes.append(verification.model_dump(mode="json", exclude_defaults=True))
     if spec.model.container is not None:
         shapes.append(spec.model.container.model_dump(mode="json", exclude_defaults=True))
+    if spec.traces is not None:
+        shapes.append({"traces": spec.traces.model_dump(mode="json", exclude_defaults=True)})
     texts = (json.dumps(shape, sort_keys=True) for shape in shapes)
     return short_hash(target.uri, target.digest, image, *texts)
 
@@ -195,6 +197,7 @@ def _server(
         **lookup.environment(spec.features, parent["metadata"]["namespace"], networks),
         **_believed(spec.model.verification),
         **access.environment(spec, networks),
+        **tracing.environment(spec.traces, networks),
     }
     return {
         "name": "server",
@@ -250,7 +253,8 @@ def _ports(spec: ModelDeploymentSpec) -> list[dict[str, Any]]:
 
 
 def _asks_outside(spec: ModelDeploymentSpec) -> bool:
-    return spec.features is not None or access.asks_outside(spec)
+    sent = spec.features is not None or spec.traces is not None
+    return sent or access.asks_outside(spec)
 
 
 def _probe(spec: ModelDeploymentSpec, path: str, *, period: int, failures: int) -> dict[str, Any]:

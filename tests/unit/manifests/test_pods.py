@@ -80,6 +80,7 @@ def test_no_secret_stands_in_a_file() -> None:
         "samples/scale",
         "samples/container",
         "samples/protocol",
+        "samples/traces",
         "samples/training",
     )
     assert [b["metadata"]["name"] for b in objects(*folders) if b["kind"] == "Secret"] == []

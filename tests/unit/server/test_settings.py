@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tidemill_server.exits import Exit, Refused, write_termination
-from tidemill_server.settings import Online, Settings
+from tidemill_server.settings import Online, Settings, Tracing
 
 DIGEST = "sha256:" + "ab" * 32
 ENV = {
@@ -135,3 +135,60 @@ def test_an_online_store_that_cannot_be_is_refused(name: str, value: str) -> Non
     with pytest.raises(Refused, match=f"the environment variable {name} is wrong") as refused:
         Settings.from_env({**ONLINE, name: value})
     assert (refused.value.reason, refused.value.code) == ("SpecInvalid", Exit.USER_ERROR)
+
+
+TRACED = {**ENV, "TIDEMILL_TRACES_ENDPOINT": "https://collector.example.org/otlp/"}
+
+
+def test_no_traces_are_the_default() -> None:
+    assert Settings.from_env(ENV).traces is None
+    assert Settings.from_env({**ENV, "TIDEMILL_TRACES_ENDPOINT": ""}).traces is None
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "host", "port", "path", "tls"),
+    [
+        ("http://collector:4318", "collector", 4318, "", False),
+        ("http://collector:4318/", "collector", 4318, "", False),
+        ("http://10.1.2.3", "10.1.2.3", 80, "", False),
+        ("https://[fd00::7]:1/a/b", "fd00::7", 1, "/a/b", True),
+        ("https://Collector.example.org/otlp/", "collector.example.org", 443, "/otlp", True),
+    ],
+)
+def test_a_collector_of_traces(endpoint: str, host: str, port: int, path: str, tls: bool) -> None:
+    told = {
+        **ENV,
+        "TIDEMILL_TRACES_ENDPOINT": endpoint,
+        "TIDEMILL_TRACES_RATIO": "1",
+        "TIDEMILL_HTTP_ALLOWED_NETWORKS": "10.0.0.0/8",
+    }
+    expected = Tracing(endpoint, host, port, path, tls, 1.0, ("10.0.0.0/8",))
+    assert Settings.from_env(told).traces == expected
+
+
+def test_one_request_in_a_hundred_is_traced_by_default() -> None:
+    found = Settings.from_env(TRACED).traces
+    assert found is not None
+    assert (found.ratio, found.networks) == (0.01, ())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(
+            ("TIDEMILL_TRACES_ENDPOINT", endpoint)
+            for endpoint in (
+                *("collector:4318", "grpc://collector:4317", "http://", "http:///v1/traces"),
+                *("http://ann:hush@collector", "http://collector:0", "http://collector:99999"),
+                *("http://collector:port", "http://collector/?key=1", "http://collector/#a"),
+                *("http://[::1", "http://col lector", "http://collector\n", "http://c/a b"),
+            )
+        ),
+        *(("TIDEMILL_TRACES_RATIO", ratio) for ratio in ("-0.1", "1.1", "nan", "all", "1%")),
+    ],
+)
+def test_a_collector_that_cannot_be_is_refused(name: str, value: str) -> None:
+    with pytest.raises(Refused, match=f"the environment variable {name} is wrong") as refused:
+        Settings.from_env({**TRACED, name: value})
+    assert (refused.value.reason, refused.value.code) == ("SpecInvalid", Exit.USER_ERROR)
+    assert "hush" not in refused.value.message

@@ -45,11 +45,25 @@ class Pace:
         return self.call_seconds + rows * self.row_seconds > LONG_SECONDS
 
 
+class Watch(Protocol):
+    """What is told of a job that somebody watches."""
+
+    def queued(self, rows: int) -> None:
+        """It waits for its batch."""
+
+    def taken(self) -> None:
+        """Its batch begins."""
+
+    def predicted(self, rows: int) -> None:
+        """Its batch, of so many rows, has ended."""
+
+
 @dataclass(slots=True)  # not frozen: one is made for each request
 class _Job:
     matrix: np.ndarray
     wanted: tuple[str, ...]
     answer: "asyncio.Future[Answer]"
+    watch: Watch | None = None
 
 
 @dataclass(slots=True)
@@ -80,11 +94,15 @@ class Batcher:
         self._turn_is_due = False
         self._scheduled = False
 
-    def predict(self, matrix: np.ndarray, wanted: tuple[str, ...]) -> "asyncio.Future[Answer]":
+    def predict(
+        self, matrix: np.ndarray, wanted: tuple[str, ...], watch: Watch | None = None
+    ) -> "asyncio.Future[Answer]":
         """The outputs wanted for these rows, or a ProtocolError, when it is their turn."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Answer] = loop.create_future()
-        self._queue.append(_Job(matrix, wanted, answer))
+        self._queue.append(_Job(matrix, wanted, answer, watch))
+        if watch is not None:
+            watch.queued(len(matrix))
         self._schedule(loop)
         return answer
 
@@ -147,6 +165,8 @@ class Batcher:
         for job, answer in zip(jobs, answers, strict=True):
             if job.answer.done():  # its client has gone
                 continue
+            if job.watch is not None:
+                job.watch.predicted(sum(len(one.matrix) for one in jobs))
             if isinstance(answer, Exception):
                 job.answer.set_exception(answer)
             else:
@@ -161,6 +181,8 @@ class Batcher:
             if not job.answer.done():
                 jobs.append(job)
                 rows += len(job.matrix)
+                if job.watch is not None:
+                    job.watch.taken()
         return jobs
 
 

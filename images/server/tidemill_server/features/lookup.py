@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from tidemill_server.features.tables import FeatureTable
 from tidemill_server.metrics.registry import Metrics
 from tidemill_server.protocol.errors import ProtocolError
 from tidemill_server.protocol.rows import assembled
+
+if TYPE_CHECKING:  # imported only where traces are recorded
+    from tidemill_server.traces.trace import Trace
 
 RETRY_SECONDS = 1
 NO_KEY = -1
@@ -68,13 +71,19 @@ class Lookup:
         """Have the store ready, so that the first request need not wait for it."""
         await self.store.connect(Table(self.namespace, self.reader.tables[0].dataset).meta)
 
-    async def rows(self, asked: Asked | np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
+    async def rows(
+        self, asked: Asked | np.ndarray, trace: "Trace | None" = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
         """The rows of a request, and what the answer tells of them; raises ProtocolError."""
         if isinstance(asked, np.ndarray):
             return asked, {}
         wanted = [table for table in self.reader.tables if asked.lacks(table)]
+        if trace is not None and wanted:
+            trace.mark("read")
         told = await self._fill(asked, wanted) if wanted else {}
         matrix = assembled(asked.columns, asked.rows, self.reader.signature)
+        if trace is not None and wanted:
+            trace.mark("features")
         return matrix, {"features": told} if told else {}
 
     async def _fill(self, asked: Asked, wanted: Sequence[FeatureTable]) -> Told:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tidemill_server.limits.budget import Share
 from tidemill_server.protocol import compression
@@ -10,8 +11,12 @@ from tidemill_server.protocol.errors import ProtocolError, bad_request
 from tidemill_server.rpc.frames import Header
 from tidemill_server.rpc.status import error_trailers
 
+if TYPE_CHECKING:  # imported only where traces are recorded
+    from tidemill_server.traces.trace import Trace
+
 MAX_HEADERS = 200
 KEPT_BYTES = 256  # of a header: a call holds no more of them than it can mean
+KEPT_STATE_BYTES = 1100  # of `tracestate`: one that is longer is not read
 PREFIX_BYTES = 5  # whether the message is compressed, and how long it is
 _UNITS = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
 _OK: Header = (b"grpc-status", b"0")
@@ -38,6 +43,9 @@ class Call:
     seconds: float | None = None
     encoding: bytes = b""
     fault: ProtocolError | None = None
+    parent: bytes = b""  # and `state`: of the trace that it belongs to
+    state: bytes = b""
+    trace: "Trace | None" = None  # where it is recorded
     _length: int | None = None
     _received: bytes | bytearray = b""
 
@@ -57,10 +65,20 @@ class Call:
                 self._read_timeout(value)
             elif name == b"grpc-encoding":
                 self.encoding = value[:KEPT_BYTES].strip().lower()
+            elif name == b"traceparent":
+                # Of two nobody can say which is meant: together they cannot be read.
+                self.parent = (self.parent + value)[:KEPT_BYTES]
+            elif name == b"tracestate":
+                self.state = (self.state + b"," + value)[:KEPT_STATE_BYTES]
         if kind.partition(b";")[0].strip() not in (b"application/grpc", b"application/grpc+proto"):
             raise NotGrpc(415)
         if method != b"POST":
             raise NotGrpc(405)
+
+    @property
+    def context(self) -> tuple[Header, ...]:
+        """The headers that say which trace it belongs to."""
+        return (b"traceparent", self.parent), (b"tracestate", self.state)
 
     def _read_timeout(self, value: bytes) -> None:
         number, unit = value[:-1], value[-1:]

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from tidemill_server.rpc.frames import Header
 from tidemill_server.rpc.messages import CLASSES, HEALTH, INFERENCE, Message, parse
 from tidemill_server.rpc.tensors import read_infer, write_infer
 from tidemill_server.rpc.terms import SMALL_BYTES
+
+if TYPE_CHECKING:  # imported only where traces are recorded
+    from tidemill_server.traces.trace import Trace
 
 SERVICE = f"{INFERENCE}.GRPCInferenceService"
 HEALTH_SERVICE = f"{HEALTH}.Health"
@@ -50,6 +53,7 @@ class Service:
         self._stamp = inference.stamp
         self._ids = ids
         self._accounts = accounts
+        self._traces = accounts.traces
         told: dict[str, Callable[[Message], dict[str, Any]]] = {
             "ServerLive": lambda _: {"live": True},
             "ServerReady": lambda _: {"ready": state.ready},
@@ -87,7 +91,7 @@ class Service:
 
     def gone(self, call: Call) -> None:
         if call.path == INFER:
-            self._accounts.ended(Outcome.GONE)
+            self._accounts.ended(Outcome.GONE, call.trace)
 
     async def _tell(self, call: Call) -> Reply:
         method = self._methods.get(call.path)
@@ -103,6 +107,8 @@ class Service:
         prediction = self._ids()
         named: Header = (b"x-tidemill-prediction-id", prediction.encode())
         status, outcome = 200, Outcome.OK
+        if self._traces is not None:
+            call.trace = self._traces.begin(call.context, INFER.decode(), prediction, rpc=True)
         try:
             reply = await self._bounded(call, prediction)
             reply.trailers.append(named)
@@ -113,7 +119,8 @@ class Service:
             log.exception("the call failed", extra={"prediction": prediction})
             status, outcome = 500, Outcome.ERROR
             reply = bad(fault(), named)
-        self._accounts.answered(INFER.decode(), status, outcome, time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        self._accounts.answered(INFER.decode(), status, outcome, seconds, call.trace)
         return reply
 
     async def _bounded(self, call: Call, prediction: str) -> Reply:
@@ -130,11 +137,13 @@ class Service:
         served = self._state.model()
         with self._inference.gate:
             envelope, asked = await self._read(call, served)
-            rows, told = await _rows(served, asked)
+            rows, told = await _rows(served, asked, call.trace)
             request = InferRequest(
                 *(envelope.id, rows, envelope.outputs, told, envelope.as_bytes, envelope.explain)
             )
-            answer, request = await self._inference.answered(served, request, prediction)
+            answer, request = await self._inference.answered(
+                served, request, prediction, call.trace
+            )
             written = write_infer(
                 request, answer, served.signature, stamp=self._stamp, prediction=prediction
             )
@@ -199,11 +208,11 @@ class Service:
 
 
 async def _rows(
-    served: Served, asked: np.ndarray | Asked
+    served: Served, asked: np.ndarray | Asked, trace: "Trace | None"
 ) -> tuple[np.ndarray, Mapping[str, Any] | None]:
     """The rows, and what is told of those that were looked up."""
     if served.lookup is not None:
-        return await served.lookup.rows(asked)
+        return await served.lookup.rows(asked, trace)
     if not isinstance(asked, np.ndarray):
         raise TypeError("nobody looks features up here")
     return asked, None

@@ -10,6 +10,7 @@ from tidemill.api.v1alpha1.onnx import ServingRuntime
 from tidemill.api.v1alpha1.serving_container import HAVE_NO_CONTAINER, ServingContainer
 from tidemill.api.v1alpha1.serving_features import ServingFeatures
 from tidemill.api.v1alpha1.signing import Verification
+from tidemill.api.v1alpha1.traces import Traces
 from tidemill.api.v1alpha1.types import ApiModel, Digest, ObjectName, StatusModel, rule, rules
 
 
@@ -132,6 +133,13 @@ class ModelDeploymentSpec(ApiModel):
             "may, the pipeline answers rather than ONNX Runtime: contributions are exact of that."
         ),
     ] = "Disabled"
+    traces: Annotated[
+        Traces | None,
+        Field(
+            description="Record requests as OpenTelemetry's traces and send them to a collector; a "
+            "change of it comes up as a new version does. Without it nothing is recorded."
+        ),
+    ] = None
     suspend: Annotated[
         bool, Field(description="Leave what runs as it is and change nothing while true.")
     ] = False

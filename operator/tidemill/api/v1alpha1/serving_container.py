@@ -26,6 +26,10 @@ HAVE_NO_CONTAINER = (
         "a container looks features up by itself: remove features",
     ),
     rule(
+        "!has(self.model.container) || !has(self.traces)",
+        "a container records its traces by itself, the context is passed on: remove traces",
+    ),
+    rule(
         "!has(self.model.container) || self.runtime == 'Auto'",
         "a container is its own runtime: remove runtime",
     ),

@@ -124,7 +124,9 @@ def read(response: HTTPResponse) -> Reply:
 
 
 @contextmanager
-def serve(bucket: Bucket, digest: str, folder: Path, **env: str) -> Iterator[Server]:
+def serve(
+    bucket: Bucket, digest: str, folder: Path, *, python: str = sys.executable, **env: str
+) -> Iterator[Server]:
     """A server process for the package of that digest; killed at the end if it still runs."""
     scratch = folder / "scratch"
     scratch.mkdir(parents=True, exist_ok=True)
@@ -145,7 +147,7 @@ def serve(bucket: Bucket, digest: str, folder: Path, **env: str) -> Iterator[Ser
         "TIDEMILL_DRAIN_SECONDS": "0",
         **env,
     }
-    command = with_parent(sys.executable, "-m", "tidemill_server")
+    command = with_parent(python, "-m", "tidemill_server")
     process = subprocess.Popen(
         command,
         env=variables,

@@ -114,8 +114,13 @@ QUESTIONS = {
 
 def _free() -> int:
     """The first of three ports that nobody has."""
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        return int(one.getsockname()[1])
+    while True:
+        with suppress(OSError), ExitStack() as held:
+            first = held.enter_context(socket.create_server(("127.0.0.1", 0)))
+            port = int(first.getsockname()[1])
+            for further in (port + 1, port + 2):
+                held.enter_context(socket.create_server(("127.0.0.1", further)))
+            return port
 
 
 def _answers(port: int, path: str) -> bool:

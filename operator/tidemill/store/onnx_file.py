@@ -238,11 +238,8 @@ def _tensor(message: Message) -> tuple[str, tuple[int, ...] | None]:
             name = _text(kind, value)
         elif number == _TENSOR_INT64 and message.size < 256:
             numbers.extend(_few(kind, value, _MAX_NUMBERS + 1))
-        elif number == _TENSOR_RAW and value.size <= 64 and not value.size % 8:
-            raw = value.content()
-            numbers.extend(
-                int.from_bytes(raw[at : at + 8], "little") for at in range(0, len(raw), 8)
-            )
+        elif number == _TENSOR_RAW:
+            numbers.extend(_whole(_message(kind, value)))
         if len(dims) > MAX_RANK or len(numbers) > _MAX_NUMBERS:
             raise _refused(f"a tensor has more than {MAX_RANK} dimensions, or its numbers twice")
     elements = math.prod(dims)
@@ -250,6 +247,14 @@ def _tensor(message: Message) -> tuple[str, tuple[int, ...] | None]:
     if elements > 2 * message.size:
         raise _refused(f"the tensor {name!r} says that it has {elements} elements, and has not")
     return name, tuple(numbers) or None
+
+
+def _whole(raw: Message) -> list[int]:
+    """The numbers of 64 bits that it may be, where they are few."""
+    if raw.size > 64 or raw.size % 8:
+        return []
+    content = raw.content()
+    return [int.from_bytes(content[at : at + 8], "little") for at in range(0, len(content), 8)]
 
 
 def _few(kind: int, value: Any, most: int) -> Iterator[int]:  # noqa: ANN401 - as fields gives it

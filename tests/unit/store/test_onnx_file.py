@@ -205,6 +205,13 @@ def _field(number: int, content: bytes) -> bytes:
     return bytes([number << 3 | 2, size & 0x7F | 0x80, size >> 7]) + content
 
 
+@pytest.mark.parametrize("written", [b"\x48\x05", b"\x49" + bytes(8), b"\x4d" + bytes(4)])
+def test_bytes_of_a_tensor_that_are_written_as_a_number_are_refused(written: bytes) -> None:
+    graph = onnx_graphs.line([1.0]).graph.SerializeToString() + _large(5, written)
+    said = "a number stands where a message is wanted"
+    assert said in refusal(_field(8, b"\x10\x15") + _large(7, graph))
+
+
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
 def test_files_that_are_cut_short_are_refused(share: float) -> None:
     refusal(SOUND[: int(len(SOUND) * share)])

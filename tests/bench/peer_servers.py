@@ -1,17 +1,22 @@
 """Other model servers, started with the same model: MLServer, and KServe's around a few lines.
 
-They are installed into environments beside this tree's, once.
+They are installed into environments beside this tree's, once, and so is what ours needs: in the
+environment of the tree lie pandas, pytest and more, which scikit-learn and skops import where they
+find them, and which no image has.
 """
 
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import tomllib
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
+from packaging.requirements import Requirement
 from tests.support.children import with_parent
 
 ENVIRONMENTS = Path("build/peer-servers")
@@ -67,21 +72,46 @@ class Peer:
 
 def installed(name: str, write_rows: Callable[[Path], None]) -> Peer | None:
     """Make its environment and its models; None where it cannot be had."""
+    python = environment(name, REQUIREMENTS[name])
+    if python is None:
+        return None
+    models = python.parents[1] / "models"
+    models.mkdir(exist_ok=True)
+    write_rows(models / "rows.npz")
+    command = [str(python), str(ELSEWHERE / "peer_models.py"), str(models)]
+    if subprocess.run(command, check=False).returncode:
+        return None
+    return Peer(name, python, models)
+
+
+def environment(name: str, requirements: Iterable[str]) -> Path | None:
+    """The Python of an environment that has these and nothing else; None where it cannot be had."""
     place = (ENVIRONMENTS / name).absolute()
     python, done = place / "bin" / "python", place / "installed"
-    wanted = "\n".join(REQUIREMENTS[name])
-    models = place / "models"
-    models.mkdir(parents=True, exist_ok=True)
-    write_rows(models / "rows.npz")
-    commands = [[str(python), str(ELSEWHERE / "peer_models.py"), str(models)]]
+    wanted = "\n".join(requirements)
     if not done.exists() or done.read_text() != wanted:
-        commands = [
-            [sys.executable, "-m", "venv", str(place)],
-            [str(python), "-m", "pip", "install", "--quiet", *REQUIREMENTS[name]],
-            *commands,
-        ]
-    for command in commands:
-        if subprocess.run(command, check=False).returncode:
-            return None
-    done.write_text(wanted)
-    return Peer(name, python, models)
+        listed = place.with_suffix(".txt")
+        listed.parent.mkdir(parents=True, exist_ok=True)
+        listed.write_text(wanted)
+        for command in (
+            [sys.executable, "-m", "venv", "--clear", str(place)],
+            [str(python), "-m", "pip", "install", "--quiet", "-r", str(listed)],
+        ):
+            if subprocess.run(command, check=False).returncode:
+                return None
+        done.write_text(wanted)
+    return python
+
+
+def our_python() -> str:
+    """One that has what the server's image has, in the releases of this environment.
+
+    Raises SystemExit where it cannot be had: other figures would be those of another server.
+    """
+    project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
+    asked = map(Requirement, project["optional-dependencies"]["server"])
+    names = [one.name for one in asked if one.marker is None or one.marker.evaluate()]
+    python = environment("Tidemill", [f"{name}=={version(name)}" for name in names])
+    if python is None:
+        raise SystemExit("what the server needs cannot be installed: is there a package index?")
+    return str(python)

@@ -1,10 +1,11 @@
 """From the start of a server process to its first 200: how long, and on what it is spent.
 
 Run from the root of the tree: `python -m tests.bench.server_start [--repeat N] [--json FILE]`.
-Each model is packed and put into a store on this machine, then served by a new process, several
-times; the first prediction is asked for until it is answered. Then once more under
-`-X importtime`, to see which library the imports are spent on. Medians; ratios matter more than
-absolute numbers, which are those of this machine at this time.
+Each model is packed with ONNX and skops and put into a store on this machine, then served from
+either by a new process, several times; the first prediction is asked for until it is answered. Then
+once more under `-X importtime`, to see which library the imports are spent on. Medians; ratios
+matter more than absolute numbers, which are those of this machine at this time. The server has the
+packages of its image; with `--quick` those of this environment, and no large forest.
 """
 
 import json
@@ -17,18 +18,22 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
-from sklearn.ensemble import RandomForestClassifier
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from tests.bench import table
-from tests.unit.server import packages
+from tests.bench.peer_servers import our_python
+from tests.unit.server import onnx_packages, packages
 from tests.unit.server.bucket import Bucket
-from tests.unit.server.servers import Server, serve
+from tests.unit.server.servers import SOURCES, Server, serve
 
 IMPORTED = (
+    "tidemill_server.formats.sklearn_model",
     "tidemill_server.probe.examine",
     "tidemill_server.probe.child",
     "tidemill_server.process",
@@ -36,27 +41,45 @@ IMPORTED = (
 SHOWN = 14
 STEP_SECONDS = 0.002
 _MEMORY = re.compile(r"^(Rss|Pss):\s+(\d+) kB$", re.MULTILINE)
+_PEAK = re.compile(r"^VmHWM:\s+(\d+) kB$", re.MULTILINE)
 _IMPORT = re.compile(r"^import time:\s+(\d+) \|\s+\d+ \|\s+(\S+)$", re.MULTILINE)
+LARGE = "forest-large"
 
 
-def forest_of_100() -> packages.Model:
-    rows, target = packages.numbers(2000)
-    estimator = RandomForestClassifier(n_estimators=100, random_state=0).fit(rows, target)
+def fitted(estimator: ClassifierMixin, count: int, noise: float = 0.0) -> packages.Model:
+    """Some of the classes drawn anew: what a tree then learns by heart makes it large."""
+    rows, target = packages.numbers(count)
+    drawn = np.random.default_rng(0).random((2, count))
+    target = np.where(drawn[0] < noise, drawn[1] > 0.5, target).astype(int)
+    estimator.fit(rows, target)
     return packages.Model(estimator, rows, packages.signature(packages.labels("INT64")))
 
 
-MODELS: dict[str, Callable[[], packages.Model]] = {
-    "logistic": packages.logistic,
-    "boosted": packages.boosted,
-    "forest-100": forest_of_100,
+def forest_of_100(count: int = 2000, noise: float = 0.0) -> packages.Model:
+    return fitted(RandomForestClassifier(n_estimators=100, random_state=0), count, noise)
+
+
+def boosted_of_100() -> packages.Model:
+    return fitted(HistGradientBoostingClassifier(max_iter=100, random_state=0), 2000)
+
+
+# With whether the graph takes doubles; trees take floats.
+MODELS: dict[str, tuple[Callable[[], packages.Model], bool]] = {
+    "logistic": (packages.logistic, True),
+    "boosted-100": (boosted_of_100, False),
+    "forest-100": (forest_of_100, False),
+    LARGE: (lambda: forest_of_100(20_000, noise=0.5), False),
 }
+RUNTIMES = {"ONNX": "Onnx", "skops": "Native"}
 
 
-def start(bucket: Bucket, digest: str, row: list[float]) -> dict[str, float]:
+def start(
+    bucket: Bucket, digest: str, row: list[float], python: str, runtime: str
+) -> dict[str, float]:
     """One start: seconds to the first 200, seconds of each stage, memory in MiB after it."""
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
-        with serve(bucket, digest, Path(folder)) as server:
+        with serve(bucket, digest, Path(folder), python=python, TIDEMILL_RUNTIME=runtime) as server:
             server.listen()
             listening = time.perf_counter() - began
             while not _answers(server, row):
@@ -65,6 +88,7 @@ def start(bucket: Bucket, digest: str, row: list[float]) -> dict[str, float]:
             server.wait_for_log("ready")
             pid = server.process.pid
             found = {"first_200": first, "listening": listening, "cpu": _cpu(pid), **memory(pid)}
+            found["peak_mib"] = _peak(pid)
             for line in server.lines:
                 if line["message"] == "imported":
                     found["imports"] = line["seconds"]
@@ -93,17 +117,21 @@ def memory(pid: int) -> dict[str, float]:
     return {f"{name.lower()}_mib": round(int(kib) / 1024, 1) for name, kib in sizes}
 
 
+def _peak(pid: int) -> float:
+    found = _PEAK.findall(Path(f"/proc/{pid}/status").read_text(encoding="ascii"))
+    return round(int(found[0]) / 1024, 1)
+
+
 def _cpu(pid: int) -> float:
     """Processor time of the process and of its child: what a busy machine does not change much."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
-def imports() -> dict[str, float]:
+def imports(python: str) -> dict[str, float]:
     """Milliseconds of a module's own code, added up by the library that it belongs to."""
-    sources = os.pathsep.join(path for path in sys.path if path)
-    command = [sys.executable, "-X", "importtime", "-c", f"import {', '.join(IMPORTED)}"]
-    env = {**os.environ, "PYTHONPATH": sources, "OMP_NUM_THREADS": "1"}
+    command = [python, "-X", "importtime", "-c", f"import {', '.join(IMPORTED)}"]
+    env = {**os.environ, "PYTHONPATH": SOURCES, "OMP_NUM_THREADS": "1"}
     ended = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
     spent: dict[str, float] = defaultdict(float)
     for own, name in _IMPORT.findall(ended.stderr):
@@ -118,39 +146,42 @@ def _library(module: str) -> str:
     return "standard library" if top.lstrip("_") in sys.stdlib_module_names else top
 
 
-def measure(repeat: int) -> dict[str, Any]:
+def measure(repeat: int, python: str, names: Iterable[str]) -> dict[str, Any]:
     """All models, all starts, and the imports."""
     models: dict[str, Any] = {}
-    for name, make in MODELS.items():
+    for name in names:
+        make, double = MODELS[name]
         model = make()
-        with Bucket() as bucket:
-            digest = packages.publish(bucket, model.files())
-            runs = [start(bucket, digest, model.rows[1].tolist()) for _ in range(repeat + 1)]
-        # The first start reads everything from disk and writes what it compiles.
-        models[name] = {
-            key: round(statistics.median(run[key] for run in runs[1:]), 3) for key in runs[0]
-        }
-    return {"models": models, "imports_ms": imports(), "repeat": repeat}
+        files = onnx_packages.beside(model, double=double)
+        for shown, runtime in RUNTIMES.items():
+            with Bucket() as bucket:
+                digest = packages.publish(bucket, files)
+                asked = (bucket, digest, model.rows[1].tolist(), python, runtime)
+                runs = [start(*asked) for _ in range(repeat + 1)]
+            # The first start reads everything from disk and writes what it compiles.
+            models[f"{name}, {shown}"] = {
+                key: round(statistics.median(run[key] for run in runs[1:]), 3) for key in runs[0]
+            }
+    return {"models": models, "imports_ms": imports(python), "repeat": repeat}
 
 
 def show(found: dict[str, Any]) -> None:
     """The two tables."""
-    rows = list(next(iter(found["models"].values())))
-    print(
-        f"{'median of ' + str(found['repeat']):22}" + "".join(f"{m:>12}" for m in found["models"])
-    )
-    for row in rows:
-        print(f"{row:22}" + "".join(f"{model[row]:12.3f}" for model in found["models"].values()))
+    keys = list(next(iter(found["models"].values())))
+    print(f"{'median of ' + str(found['repeat']):22}" + "".join(f"{key:>11}" for key in keys))
+    for name, model in found["models"].items():
+        print(f"{name:22}" + "".join(f"{model[key]:11.3f}" for key in keys))
     total = sum(found["imports_ms"].values())
-    print(f"\nimports, ms of own code (all {total:.0f})")
+    print(f"\nimports for skops, ms of own code (all {total:.0f})")
     for library, spent in list(found["imports_ms"].items())[:SHOWN]:
         print(f"{library:34}{spent:8.1f} {spent / total:6.1%}")
 
 
 def main() -> None:
     options = table.options(__doc__, "repeat", whole=5, quick=1)
-    machine = table.machine()
-    found = measure(options.size)
+    machine, quick = table.machine(), options.size == 1
+    names = [name for name in MODELS if not (quick and name == LARGE)]
+    found = measure(options.size, sys.executable if quick else our_python(), names)
     show(found)
     table.write(options.json, {"machine": machine, **found})
 

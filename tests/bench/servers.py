@@ -2,8 +2,9 @@
 
 Run from the root of the tree: `python -m tests.bench.servers [--seconds N] [--json FILE]`. All run
 at once on one core and are asked in turn, over and again, by `wrk` on another; medians of the
-rounds. Ours serves each model from ONNX and, as another process, from skops. What a peer cannot do
-is not asked of it: of the two, none takes binary tensors by REST. `--quick` asks ours alone.
+rounds. Ours serves each model from ONNX and, as another process, from skops, with the packages of
+its image. What a peer cannot do is not asked of it: of the two, none takes binary tensors by REST.
+`--quick` asks ours alone, with the packages of this environment.
 """
 
 import json
@@ -14,6 +15,7 @@ import socket
 import statistics
 import struct
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -30,7 +32,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from tests.bench import table
-from tests.bench.peer_servers import REQUIREMENTS, Peer, installed
+from tests.bench.peer_servers import REQUIREMENTS, Peer, installed, our_python
 from tests.bench.server_start import memory
 from tests.unit.server import onnx_packages, packages
 from tests.unit.server.bucket import Bucket
@@ -112,8 +114,13 @@ QUESTIONS = {
 
 def _free() -> int:
     """The first of three ports that nobody has."""
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        return int(one.getsockname()[1])
+    while True:
+        with suppress(OSError), ExitStack() as held:
+            first = held.enter_context(socket.create_server(("127.0.0.1", 0)))
+            port = int(first.getsockname()[1])
+            for further in (port + 1, port + 2):
+                held.enter_context(socket.create_server(("127.0.0.1", further)))
+            return port
 
 
 def _answers(port: int, path: str) -> bool:
@@ -139,7 +146,7 @@ def _first(port: int, path: str, began: float) -> float:
 
 
 @contextmanager
-def ours(name: str, runtime: str) -> Iterator[Asked]:
+def ours(name: str, runtime: str, python: str) -> Iterator[Asked]:
     """Our server with a model, from the format that is wanted."""
     make, double = MODELS[name]
     features, target = rows()
@@ -149,7 +156,7 @@ def ours(name: str, runtime: str) -> Iterator[Asked]:
     path = "/v2/models/power/infer"
     with Bucket() as bucket, tempfile.TemporaryDirectory() as folder:
         digest, began = packages.publish(bucket, files), time.perf_counter()
-        with serve(bucket, digest, Path(folder), TIDEMILL_RUNTIME=runtime) as server:
+        with serve(bucket, digest, Path(folder), python=python, TIDEMILL_RUNTIME=runtime) as server:
             port = server.listen().port
             start = _first(port, path, began)
             yield Asked(port, path, server.process.pid, start)
@@ -199,10 +206,13 @@ def _number(said: str, pattern: str) -> float:
     return float(found[1]) * {"": 1, "us": 0.001, "ms": 1, "s": 1000}[found[2]]
 
 
-def measured(name: str, peers: list[Peer], seconds: float) -> table.Figures:
+def measured(name: str, peers: list[Peer], seconds: float, python: str) -> table.Figures:
     """All servers of one model."""
     with ExitStack() as stack:
-        every = {one: stack.enter_context(ours(name, runtime)) for one, runtime in RUNTIMES.items()}
+        every = {
+            one: stack.enter_context(ours(name, runtime, python))
+            for one, runtime in RUNTIMES.items()
+        }
         every |= {peer.name: stack.enter_context(another(peer, name)) for peer in peers}
         sizes = {one: memory(server.pid)["pss_mib"] for one, server in every.items()}
         for server in every.values():
@@ -268,9 +278,10 @@ def main() -> None:
     machine, quick = table.machine(), options.size == 1
     asked_for = [] if quick else [installed(one, write_rows) for one in REQUIREMENTS]
     peers = [one for one in asked_for if one is not None]
+    python = sys.executable if quick else our_python()
     results: table.Figures = {}
     for name in ("logistic",) if quick else MODELS:
-        figures = measured(name, peers, options.size)
+        figures = measured(name, peers, options.size, python)
         table.show(name, figures)
         compared: table.Figures = {
             f"{name}: start, ONNX, s": figures[f"start to the first 200: {ONNX}, s"]

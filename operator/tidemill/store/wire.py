@@ -13,6 +13,8 @@ VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 _SIZES = {FIXED64: 8, FIXED32: 4}
 _MAX_VARINT_BYTES = 10
 _MAX_TAG, _MAX_VARINT = 2**32, 2**64
+# So much is stepped over at a time: other threads of the process wait for it.
+_STEP_BYTES = 1024 * 1024
 
 
 class BrokenMessage(Exception):  # noqa: N818 - says what the message is
@@ -46,9 +48,12 @@ class Message:
         """
         place = self.start
         while place < self.end:
-            if passed is not None and (run := passed.match(self.buffer, place, self.end)):
-                place = run.end()
-                continue
+            if passed is not None:
+                # What is cut at the end of the step is found again at the beginning of the next.
+                until = min(self.end, place + _STEP_BYTES)
+                if run := passed.match(self.buffer, place, until):
+                    place = run.end()
+                    continue
             tag, place = self._tag(place)
             number, kind = tag >> 3, tag & 7
             if not number:

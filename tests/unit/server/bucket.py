@@ -10,6 +10,7 @@ import socket
 import threading
 import urllib.parse
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +19,12 @@ from xml.sax.saxutils import escape
 
 NAME = "models-bucket"
 MODIFIED = "Sat, 21 Nov 2026 10:00:00 GMT"
+
+
+@lru_cache(maxsize=64)
+def etag_of(data: bytes) -> str:
+    """Of a large object counted once, not with each of its pieces."""
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
 def free_port() -> int:
@@ -115,7 +122,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._object(bucket.objects[key], with_body=with_body)
 
     def _object(self, data: bytes, *, with_body: bool) -> None:
-        etag = f'"{hashlib.md5(data, usedforsecurity=False).hexdigest()}"'
+        etag = f'"{etag_of(data)}"'
         headers = {"ETag": etag, "Last-Modified": MODIFIED, "Accept-Ranges": "bytes"}
         if self.headers.get("If-Match", etag) != etag:
             self._error(412, "PreconditionFailed")
@@ -147,7 +154,7 @@ class _Handler(BaseHTTPRequestHandler):
 def _listing(objects: dict[str, bytes], prefix: str) -> bytes:
     items = "".join(
         f"<Contents><Key>{escape(key)}</Key><Size>{len(data)}</Size>"
-        f'<ETag>"{hashlib.md5(data, usedforsecurity=False).hexdigest()}"</ETag>'
+        f'<ETag>"{etag_of(data)}"</ETag>'
         "<LastModified>2026-11-21T10:00:00.000Z</LastModified></Contents>"
         for key, data in sorted(objects.items())
         if key.startswith(prefix)

@@ -133,7 +133,9 @@ def read(response: HTTPResponse) -> Reply:
 
 
 @contextmanager
-def serve(bucket: Bucket, digest: str, folder: Path, **env: str) -> Iterator[Server]:
+def serve(
+    bucket: Bucket, digest: str, folder: Path, *, python: str = sys.executable, **env: str
+) -> Iterator[Server]:
     """A server process for the package of that digest; killed at the end if it still runs."""
     store = folder / "store"
     if not store.exists():
@@ -160,7 +162,7 @@ def started(folder: Path, digest: str, **env: str) -> Iterator[Server]:
         "TIDEMILL_DRAIN_SECONDS": "0",
         **env,
     }
-    command = with_parent(sys.executable, "-m", "tidemill_server")
+    command = with_parent(python, "-m", "tidemill_server")
     process = subprocess.Popen(
         command,
         env=variables,

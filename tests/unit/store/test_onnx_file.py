@@ -2,6 +2,7 @@
 
 import contextlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -154,6 +155,45 @@ def test_what_is_kept_while_reading_is_bounded(added: bytes, said: str | None) -
         assert said in refusal(data)
 
 
+class _Watched(bytes):
+    """Bytes that count how often one is asked for."""
+
+    touched = 0
+
+    def __getitem__(self, key: Any) -> Any:
+        self.touched += 1
+        return super().__getitem__(key)
+
+
+def _forest(nodes: int, behind: bytes = b"") -> bytes:
+    """A node with the attributes of so many nodes of trees, and what stands behind them in each."""
+    floats = (b"\x3d" + np.float32(0.5).tobytes()) * nodes
+    ints = b"".join(b"\x40" + size for size in (b"\x00", b"\x85\x01", b"\xff\xff\x7f")) * nodes
+    words = (b"\x4a\x0aBRANCH_LEQ" + b"\x4a\x04LEAF" + b"\x4a\x09BRANCH_LT") * nodes
+    attributes = (_large(5, kind + behind) for kind in (floats, ints, words))
+    node = _large(4, b"TreeEnsembleClassifier") + b"".join(attributes)
+    graph = onnx_graphs.line([1.0]).graph.SerializeToString() + _large(1, node)
+    return _field(8, b"\x10\x15") + _large(7, graph)
+
+
+def test_a_forest_is_looked_through_without_looking_at_each_number() -> None:
+    touched = []
+    for nodes in (1_000, 300_000):
+        data = _Watched(_forest(nodes))
+        assert "TreeEnsembleClassifier" in onnx_file.check_bytes(data).operators
+        touched.append(data.touched)
+    # The sizes of what became longer have some bytes more.
+    assert touched[1] - touched[0] < 50
+
+
+@pytest.mark.parametrize("nodes", [0, 1, 7, 8, 9, 209_714, 209_715, 209_716, 300_000])
+def test_numbers_hide_nothing_that_stands_behind_them(nodes: int) -> None:
+    """Wherever one of the steps over them ends."""
+    assert "graph within" in refusal(_forest(nodes, behind=_field(6, b"")))
+    assert "ends in the middle" in refusal(_forest(nodes, behind=b"\x3d\x00"))
+    assert "too long" in refusal(_forest(nodes, behind=b"\x40" + b"\xff" * 10 + b"\x01"))
+
+
 def test_a_second_graph_is_refused() -> None:
     graph = _field(7, onnx_graphs.line([1.0]).graph.SerializeToString())
     assert "several graphs" in refusal(_field(8, b"\x10\x15") + graph * 2)
@@ -163,6 +203,13 @@ def _field(number: int, content: bytes) -> bytes:
     """A field of bytes as protocol buffers write it; up to 16 KiB."""
     size = len(content)
     return bytes([number << 3 | 2, size & 0x7F | 0x80, size >> 7]) + content
+
+
+@pytest.mark.parametrize("written", [b"\x48\x05", b"\x49" + bytes(8), b"\x4d" + bytes(4)])
+def test_bytes_of_a_tensor_that_are_written_as_a_number_are_refused(written: bytes) -> None:
+    graph = onnx_graphs.line([1.0]).graph.SerializeToString() + _large(5, written)
+    said = "a number stands where a message is wanted"
+    assert said in refusal(_field(8, b"\x10\x15") + _large(7, graph))
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])

@@ -1,5 +1,7 @@
 """Tags and numbers as protocol buffers read them: what would be cut to another is refused."""
 
+import re
+
 import pytest
 
 from tidemill.store.wire import BYTES, VARINT, BrokenMessage, Message
@@ -35,3 +37,24 @@ def test_the_largest_number_has_64_bits() -> None:
 def test_what_is_read_otherwise_elsewhere_is_refused(data: bytes, said: str) -> None:
     with pytest.raises(BrokenMessage, match=said):
         fields(data)
+
+
+class _Floats:
+    """Steps over single floats, as a pattern does, and notes how far it may look at once."""
+
+    def __init__(self) -> None:
+        self.widths: list[int] = []
+        self._pattern = re.compile(rb"(?:\x0d....)++", re.DOTALL)
+
+    def match(self, buffer: bytes, start: int, end: int) -> re.Match[bytes] | None:
+        self.widths.append(end - start)
+        return self._pattern.match(buffer, start, end)
+
+
+def test_long_runs_are_stepped_over_a_piece_at_a_time() -> None:
+    """No other thread of the process can go on while a pattern is matched."""
+    passed, data = _Floats(), b"\x0d\x00\x00\x80\x3f" * 1_000_000 + b"\x10\x05"
+    found = Message.whole(data).fields(passed)  # type: ignore[arg-type]
+    assert [(number, value) for number, _, value in found] == [(2, 5)]
+    assert len(passed.widths) < 10
+    assert max(passed.widths) <= 1024 * 1024

@@ -33,6 +33,7 @@ from tidemill_server.features.lookup import Lookup
 from tidemill_server.features.request import RequestReader
 from tidemill_server.features.tables import read_tables
 from tidemill_server.formats.choice import Model, open_model, platform_of
+from tidemill_server.lifecycle.memory import give_back
 from tidemill_server.lifecycle.state import ISSUER_UNAVAILABLE, Served, State
 from tidemill_server.metrics.registry import Metrics
 from tidemill_server.package.card import read_card
@@ -88,6 +89,7 @@ class Starter:
                 if explained
                 else (None, "")
             )
+            await loop.run_in_executor(self.thread, give_back)
             lookup = self._lookup(folder, signature)
         with self._stage("warm"):
             pace = await loop.run_in_executor(self.thread, _warm, model, signature)

@@ -140,12 +140,14 @@ def serve(
     store = folder / "store"
     if not store.exists():
         bucket.write_config(store)
-    with started(folder, digest, TIDEMILL_STORE=str(store), **env) as server:
+    with started(folder, digest, python=python, TIDEMILL_STORE=str(store), **env) as server:
         yield server
 
 
 @contextmanager
-def started(folder: Path, digest: str, **env: str) -> Iterator[Server]:
+def started(
+    folder: Path, digest: str, *, python: str = sys.executable, **env: str
+) -> Iterator[Server]:
     """A server process; killed at the end if it still runs."""
     scratch = folder / "scratch"
     scratch.mkdir(parents=True, exist_ok=True)

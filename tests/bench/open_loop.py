@@ -35,7 +35,7 @@ class Load:
         return Timetable(self.questions, self.rate, began, self.seconds)
 
 
-class _Line:
+class Line:
     """One connection, and the question that is asked over it now."""
 
     def __init__(self, port: int) -> None:
@@ -97,8 +97,8 @@ class _Client:
             line.close()
         return took
 
-    def _line(self) -> _Line:
-        return _Line(self._load.port)
+    def _line(self) -> Line:
+        return Line(self._load.port)
 
     def _ask(self, table: Timetable | Rush, now: float) -> None:
         for due in table.due(now, len(self._idle)):
@@ -112,13 +112,13 @@ class _Client:
         while self._waiting and self._idle:
             self._send(self._idle.popleft(), self._waiting.popleft())
 
-    def _send(self, line: _Line, due: Due) -> None:
+    def _send(self, line: Line, due: Due) -> None:
         try:
             line.ask(due)
         except OSError as error:
             self._lost(line, str(error))
 
-    def _read(self, line: _Line) -> None:
+    def _read(self, line: Line) -> None:
         try:
             status = line.status()
         except OSError as error:
@@ -135,7 +135,7 @@ class _Client:
         else:
             self._idle.append(line)
 
-    def _lost(self, line: _Line, why: str) -> None:
+    def _lost(self, line: Line, why: str) -> None:
         """The server has closed it; who was not asked for one of its own has another instead."""
         if line.due is not None:
             self.tally.failed(line.due, why)

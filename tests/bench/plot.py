@@ -73,7 +73,7 @@ def apart(places: Sequence[float], least: float = LABEL) -> list[float]:
     """Places as near as can be to these, in their order, none nearer to another than `least`."""
     order = sorted(range(len(places)), key=lambda one: places[one])
     found = [places[one] for one in order]
-    for _ in range(len(found)):
+    for _ in range(10 * len(found)):  # each pair moves its neighbours
         for upper in range(1, len(found)):
             lacking = least - (found[upper] - found[upper - 1])
             if lacking > 0:

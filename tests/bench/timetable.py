@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-SHARES = {"p50": 50.0, "p99": 99.0, "p99.9": 99.9, "max": 100.0}
+SHARES = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999, "max": 1.0}
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def quantiles(times: "Mapping[str, array[float]]") -> dict[str, float]:
         return {}
     every = np.concatenate([np.frombuffer(one, np.float32) for one in times.values()])
     # A time that was measured, never one between two.
-    found = np.percentile(every, list(SHARES.values()), method="inverted_cdf")
+    found = np.quantile(every, list(SHARES.values()), method="inverted_cdf")
     return dict(zip(SHARES, found.tolist(), strict=True))
 
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+import pytest
+from tests.bench import open_loop
 from tests.bench.open_loop import Line, Load, offer
 from tests.bench.timetable import Due, Question
 
@@ -31,6 +33,8 @@ class _Handler(socketserver.StreamRequestHandler):
             word = line.strip().decode()
             if word == "close":
                 return
+            if word == "silence":
+                continue
             if word == "stall" and self.server.asked == STALLED:
                 threading.Event().wait(STALL)
             status = int(word) if word.isdecimal() else 200
@@ -83,6 +87,17 @@ def test_who_is_due_while_the_server_stalls_has_waited() -> None:
     # It was the answer to one; 25 others were due in the first half of the stall.
     assert len(waited) >= 20
     assert max(tally.took["stall"]) >= 900 * STALL
+
+
+def test_what_is_never_answered_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(open_loop, "PATIENCE", 0.1)
+    with running() as server:
+        tally, _ = offer(load(server, "silence", rate=50.0, seconds=0.1))
+    assert tally.answers == 0
+    assert tally.errors == {
+        "silence: no answer within 0 s of the end": 2,
+        "silence: not asked within 0 s of the end: it lags behind": 3,
+    }
 
 
 def test_a_connection_that_was_closed_is_replaced() -> None:

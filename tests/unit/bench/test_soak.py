@@ -31,7 +31,7 @@ def test_what_grows_while_it_warms_up_is_no_growth() -> None:
     assert figures[soak.WARM] == pytest.approx(100.0)
     assert figures[soak.END] == pytest.approx(100.0 + 238 / 1024)
     assert figures[soak.SLOPE] == pytest.approx(120.0)
-    assert figures["the same of what is its own alone, KiB a minute"] == pytest.approx(60.0)
+    assert figures[soak.OWN] == pytest.approx(60.0)
     assert figures["samples"] == 120
 
 

@@ -213,8 +213,9 @@ def wrk(server: Asked, sent: Sent, connections: int, seconds: float) -> Rate:
         ]
         command = ["taskset", "-c", str(CLIENT_CORE), "wrk", *flags, "-s", script.name, where]
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    if "Non-2xx" in said or "Socket errors" in said:
-        raise UnansweredError(f"port {server.port} does not answer well:\n{said}")
+    wrong = [line.strip() for line in said.splitlines() if "Non-2xx" in line or "errors" in line]
+    if wrong:
+        raise UnansweredError(f"port {server.port} does not answer well: {'; '.join(wrong)}")
     rate = _number(said, r"Requests/sec:\s+([\d.]+)()")
     if not rate:
         raise UnansweredError(f"port {server.port} answers nothing within {seconds:.0f} s")

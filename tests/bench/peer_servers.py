@@ -12,7 +12,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -35,6 +35,15 @@ class Peer:
     name: str
     python: Path
     models: Path
+
+    def fitted(self, folder: str, name: str, write_rows: Callable[[Path], None]) -> "Peer":
+        """The same with one model of these rows, in a folder of its own."""
+        models = self.models / folder
+        models.mkdir(exist_ok=True)
+        write_rows(models / "rows.npz")
+        program = str(ELSEWHERE / "peer_models.py")
+        subprocess.run([str(self.python), program, str(models), name], check=True)
+        return replace(self, models=models)
 
     def command(self, model: str, port: int) -> list[str]:
         """What starts it with one model."""

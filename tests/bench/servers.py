@@ -19,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -40,7 +40,9 @@ from tests.unit.server.servers import serve
 
 ROUNDS = 5
 PATIENCE = 120.0
+PATH = "/v2/models/power/infer"  # of ours
 SERVER_CORE, CLIENT_CORE = 0, 1
+Sent = tuple[bytes, dict[str, str]]  # a body and its headers
 ONNX, SKOPS = "ours, ONNX", "ours, skops"
 RUNTIMES = {ONNX: "Onnx", SKOPS: "Native"}
 ONE, HUNDRED, BYTES, CROWD = "1 row", "100 rows", "100 rows, bytes", "1 row, 64 connections"
@@ -77,24 +79,29 @@ class Asked:
 
 @dataclass(frozen=True)
 class Rate:
-    """What `wrk` has seen: answers a second, and the 99th percentile in milliseconds."""
+    """What `wrk` has seen: answers a second, the median and the 99th percentile in milliseconds."""
 
     rate: float
+    p50: float
     p99: float
+
+
+class UnansweredError(SystemExit):
+    """Requests were refused, or not answered in time; ends the program where nobody minds."""
 
 
 def rows() -> tuple[np.ndarray, np.ndarray]:
     return packages.numbers(2000)
 
 
-def as_json(count: int) -> tuple[bytes, dict[str, str]]:
+def as_json(count: int) -> Sent:
     data = [0.5, 1.5, 2.0, 1.0] * count
     tensor = {"name": "x", "shape": [count, 4], "datatype": "FP64", "data": data}
     body = json.dumps({"inputs": [tensor], "outputs": [{"name": "predict"}]}).encode()
     return body, {"Content-Type": "application/json"}
 
 
-def as_bytes(count: int) -> tuple[bytes, dict[str, str]]:
+def as_bytes(count: int) -> Sent:
     tail = struct.pack("<4d", 0.5, 1.5, 2.0, 1.0) * count
     size = {"binary_data_size": len(tail)}
     tensor = {"name": "x", "shape": [count, 4], "datatype": "FP64", "parameters": size}
@@ -112,7 +119,7 @@ QUESTIONS = {
 }
 
 
-def _free() -> int:
+def free_port() -> int:
     """The first of three ports that nobody has."""
     while True:
         with suppress(OSError), ExitStack() as held:
@@ -123,8 +130,8 @@ def _free() -> int:
             return port
 
 
-def _answers(port: int, path: str) -> bool:
-    body, headers = as_json(1)
+def _answers(port: int, path: str, sent: Sent) -> bool:
+    body, headers = sent
     with suppress(OSError):
         connection = HTTPConnection("127.0.0.1", port, timeout=10)
         connection.request("POST", path, body, headers)
@@ -136,48 +143,68 @@ def _answers(port: int, path: str) -> bool:
     return False
 
 
-def _first(port: int, path: str, began: float) -> float:
+def first_answer(port: int, path: str, sent: Sent, began: float) -> float:
     """Seconds until it answers."""
-    while not _answers(port, path):
+    while not _answers(port, path, sent):
         if time.perf_counter() - began > PATIENCE:
             raise SystemExit(f"no answer from port {port}")
         threading.Event().wait(0.01)
     return time.perf_counter() - began
 
 
-@contextmanager
-def ours(name: str, runtime: str, python: str) -> Iterator[Asked]:
-    """Our server with a model, from the format that is wanted."""
+def package(name: str) -> dict[str, bytes]:
+    """One of the models, in both formats."""
     make, double = MODELS[name]
     features, target = rows()
     fitted = make().fit(features, target)
     model = packages.Model(fitted, features, packages.signature(packages.labels("INT64")))
-    files = onnx_packages.beside(model, double=double)
-    path = "/v2/models/power/infer"
-    with Bucket() as bucket, tempfile.TemporaryDirectory() as folder:
-        digest, began = packages.publish(bucket, files), time.perf_counter()
-        with serve(bucket, digest, Path(folder), python=python, TIDEMILL_RUNTIME=runtime) as server:
-            port = server.listen().port
-            start = _first(port, path, began)
-            yield Asked(port, path, server.process.pid, start)
+    return onnx_packages.beside(model, double=double)
 
 
 @contextmanager
-def another(peer: Peer, name: str) -> Iterator[Asked]:
+def ours(
+    files: dict[str, bytes],
+    runtime: str,
+    *,
+    first: Sent | None = None,
+    env: Mapping[str, str] | None = None,
+    python: str = sys.executable,
+) -> Iterator[Asked]:
+    """Our server with a package, from the format that is wanted; `first` is what it is asked first.
+
+    It is one row of the models here when not given.
+    """
+    with Bucket() as bucket, tempfile.TemporaryDirectory() as folder:
+        digest, began = packages.publish(bucket, files), time.perf_counter()
+        told = {"TIDEMILL_RUNTIME": runtime, **(env or {})}
+        with serve(bucket, digest, Path(folder), python=python, **told) as server:
+            port = server.listen().port
+            start = first_answer(port, PATH, first or as_json(1), began)
+            yield Asked(port, PATH, server.process.pid, start)
+
+
+@contextmanager
+def another(peer: Peer, name: str, first: Sent | None = None) -> Iterator[Asked]:
     """A peer with the same model."""
-    port, path, began = _free(), f"/v2/models/{name}/infer", time.perf_counter()
+    port, path, began = free_port(), f"/v2/models/{name}/infer", time.perf_counter()
     with peer.running(name, port) as pid:
-        yield Asked(port, path, pid, _first(port, path, began))
+        yield Asked(port, path, pid, first_answer(port, path, first or as_json(1), began))
 
 
-def _on_core(pid: int, core: int) -> None:
+def on_core(pid: int, core: int) -> None:
     for task in Path(f"/proc/{pid}/task").iterdir():
         os.sched_setaffinity(int(task.name), {core})
 
 
 def ask(server: Asked, question: str, seconds: float) -> Rate:
     """Send one question over and again."""
-    (body, headers), connections = QUESTIONS[question]
+    sent, connections = QUESTIONS[question]
+    return wrk(server, sent, connections, seconds)
+
+
+def wrk(server: Asked, sent: Sent, connections: int, seconds: float) -> Rate:
+    """The same of any request; raises UnansweredError."""
+    body, headers = sent
     text = "".join(f"\\{byte:03}" for byte in body)
     lines = ['wrk.method = "POST"', f'wrk.body = "{text}"']
     lines += [f'wrk.headers["{key}"] = "{value}"' for key, value in headers.items()]
@@ -194,29 +221,35 @@ def ask(server: Asked, question: str, seconds: float) -> Rate:
         ]
         command = ["taskset", "-c", str(CLIENT_CORE), "wrk", *flags, "-s", script.name, where]
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    if "Non-2xx" in said or "Socket errors" in said:
-        raise SystemExit(f"{question} is not answered well:\n{said}")
-    return Rate(_number(said, r"Requests/sec:\s+([\d.]+)()"), _number(said, r"99%\s+([\d.]+)(\w+)"))
+    wrong = [line.strip() for line in said.splitlines() if "Non-2xx" in line or "errors" in line]
+    if wrong:
+        raise UnansweredError(f"port {server.port} does not answer well: {'; '.join(wrong)}")
+    rate = _number(said, r"Requests/sec:\s+([\d.]+)()")
+    if not rate:
+        raise UnansweredError(f"port {server.port} answers nothing within {seconds:.0f} s")
+    p50, p99 = (_number(said, rf"\s{share}%\s+([\d.]+)(\w+)") for share in (50, 99))
+    return Rate(rate, p50, p99)
 
 
 def _number(said: str, pattern: str) -> float:
     found = re.search(pattern, said)
     if found is None:
         raise SystemExit(f"wrk says something else:\n{said}")
-    return float(found[1]) * {"": 1, "us": 0.001, "ms": 1, "s": 1000}[found[2]]
+    return float(found[1]) * {"": 1, "us": 0.001, "ms": 1, "s": 1e3, "m": 6e4}[found[2]]
 
 
 def measured(name: str, peers: list[Peer], seconds: float, python: str) -> table.Figures:
     """All servers of one model."""
     with ExitStack() as stack:
+        files = package(name)
         every = {
-            one: stack.enter_context(ours(name, runtime, python))
+            one: stack.enter_context(ours(files, runtime, python=python))
             for one, runtime in RUNTIMES.items()
         }
         every |= {peer.name: stack.enter_context(another(peer, name)) for peer in peers}
         sizes = {one: memory(server.pid)["pss_mib"] for one, server in every.items()}
         for server in every.values():
-            _on_core(server.pid, SERVER_CORE)
+            on_core(server.pid, SERVER_CORE)
         found = asked(every, seconds, ROUNDS if peers else 1)
         figures: table.Figures = {}
         for question in QUESTIONS:
@@ -271,10 +304,14 @@ def write_rows(path: Path) -> None:
     np.savez(path, rows=features, target=target)
 
 
-def main() -> None:
-    options = table.options(__doc__, "seconds", whole=3, quick=1)
+def need_wrk() -> None:
     if not shutil.which("wrk"):
         raise SystemExit("wrk is needed: install the Debian package of that name")
+
+
+def main() -> None:
+    options = table.options(__doc__, "seconds", whole=3, quick=1)
+    need_wrk()
     machine, quick = table.machine(), options.size == 1
     asked_for = [] if quick else [installed(one, write_rows) for one in REQUIREMENTS]
     peers = [one for one in asked_for if one is not None]

@@ -21,14 +21,21 @@ class Options(NamedTuple):
 
 def options(text: str | None, name: str, *, whole: int, quick: int) -> Options:
     """Read the command line: `--NAME COUNT`, `--quick`, `--json FILE`."""
-    parser = argparse.ArgumentParser(description=(text or "").splitlines()[0])
-    parser.add_argument(f"--{name}", dest="size", type=int, help=f"{whole} when not given")
-    parser.add_argument(
-        "--quick", action="store_true", help=f"{quick} {name} instead: to see that it still works"
-    )
-    parser.add_argument("--json", type=Path, default=None, help="where the figures go as JSON")
-    given = parser.parse_args()
+    given = parser(text, name, whole=whole, quick=quick).parse_args()
     return Options(given.size or (quick if given.quick else whole), given.json)
+
+
+def parser(text: str | None, name: str, *, whole: float, quick: float) -> argparse.ArgumentParser:
+    """The same, for programs that are told more."""
+    found = argparse.ArgumentParser(description=(text or "").splitlines()[0])
+    found.add_argument(f"--{name}", dest="size", type=type(whole), help=f"{whole} when not given")
+    found.add_argument(
+        "--quick",
+        action="store_true",
+        help=f"{quick:.2g} {name} instead: to see that it still works",
+    )
+    found.add_argument("--json", type=Path, default=None, help="where the figures go as JSON")
+    return found
 
 
 def machine() -> Figures:

@@ -115,7 +115,7 @@ def _with_cluster() -> list[Stage]:
         Stage(
             "bench",
             [*bench, "--no-cluster"],
-            about=250,
+            about=300,
             needs=("venv", "programs"),
             waits=("e2e", "contract"),
         ),

@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from tests.unit.server import packages
-from tests.unit.server.packages import COLUMNS, Model
+from tests.unit.server.packages import Model
 
 from tidemill.store import digests
 
@@ -23,7 +23,7 @@ def graph(model: Model, *, double: bool = True) -> bytes:
     options = {"zipmap": False} if hasattr(model.estimator, "classes_") else None
     found = to_onnx(
         model.estimator,
-        initial_types=[("X", kind([None, len(COLUMNS)]))],
+        initial_types=[("X", kind([None, model.rows.shape[1]]))],
         options=options,
         target_opset=OPSETS,
     )

@@ -13,7 +13,7 @@ def test_the_form_is_that_of_uuid_version_7() -> None:
 
 
 def test_the_time_is_in_front() -> None:
-    text = PredictionIds(lambda: AT, lambda _: 0)()
+    text = PredictionIds(lambda: AT, bytes)()
     assert int(text.replace("-", "")[:12], 16) == AT // 1_000_000
     assert str(uuid.UUID(text)) == text
 

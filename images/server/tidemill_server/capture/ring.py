@@ -40,9 +40,12 @@ class Ring:
     def add(self, prediction: str, rows: np.ndarray, outputs: Mapping[str, np.ndarray]) -> None:
         """Keep one request; what was kept longest makes room."""
         count = len(rows)
-        # Outputs are parts of a batch's, which would be kept whole by any of them.
-        kept = {name: values.copy() for name, values in outputs.items()}
-        size = ENTRY_BYTES + _size(rows) + sum(map(_size, kept.values()))
+        size = ENTRY_BYTES + _size(rows)
+        kept = {}
+        for name, values in outputs.items():
+            # They are parts of a batch's, which would be kept whole by any of them.
+            kept[name] = values.copy()
+            size += values.nbytes if values.dtype.kind != "O" else _size(values)
         self._entries.append(Captured(self._clock(), prediction, rows, kept, size))
         self.rows += count
         self.bytes += size

@@ -40,6 +40,11 @@ def deployed(*parts: dict[str, Any], **fields: Any) -> dict[str, Any]:
     return {"model": whole, **fields}
 
 
+ISSUER = {"issuer": "https://login.example", "audiences": ["m"]}
+ASKED = (
+    "before a container access.oidc needs keysRef: else its pod, and so the container, would "
+    "reach outside"
+)
 TRACES = {"endpoint": "http://collector.observability.svc:4318"}
 CASES: tuple[tuple[str, dict[str, Any], dict[str, Any], str], ...] = (
     ("a container and a run", deployed(), deployed({"run": "r"}), MODEL),
@@ -54,6 +59,18 @@ CASES: tuple[tuple[str, dict[str, Any], dict[str, Any], str], ...] = (
         deployed(page="Disabled", replicas=2),
         deployed(model(image="registry.example/peaks:1")),
         "image must be named by digest (name@sha256:…): its digest is the model's version",
+    ),
+    (
+        "an image that is an address of the store",
+        deployed(model(image=f"registry.example:5000/peaks:1@{DIGEST}")),
+        deployed(model(image=f"s3://registry.example/peaks@{DIGEST}")),
+        "image must be named by digest (name@sha256:…): its digest is the model's version",
+    ),
+    (
+        "an issuer that is asked before a container",
+        deployed(access={"oidc": {**ISSUER, "keysRef": {"name": "keys"}}}),
+        deployed(access={"oidc": ISSUER}),
+        ASKED,
     ),
     (
         "the server's port for REST",

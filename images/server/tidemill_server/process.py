@@ -186,7 +186,8 @@ class Process:
         app = self._application(inference, accounts)
         patience = Patience(settings.limits.body_seconds, KEEP_ALIVE_SECONDS)
         answerer = entrance.before(app, access, self._guard, accounts)
-        front, tls = RestFront(answerer, inference.stamp, patience), entrance.tls_of(access, HTTP)
+        front = RestFront(answerer, inference.stamp, patience, inference.budget)
+        tls = entrance.tls_of(access, HTTP)
         ports = {"port": await self._listen(front, settings.port, tls)}
         if tls is not None:
             end = "When the certificate ends, in seconds since 1970."

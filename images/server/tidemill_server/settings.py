@@ -39,6 +39,7 @@ class Limits:
     explained_rows: int = 0  # TIDEMILL_MAX_EXPLAINED_ROWS: in one request; 0: none is explained
     in_flight: int = 256  # TIDEMILL_MAX_IN_FLIGHT: requests being answered at a time
     batch_rows: int = 2_048  # TIDEMILL_MAX_BATCH_ROWS: rows put together from several requests
+    answer_bytes: int = 0  # of a container that answers in the server's place; 0: there is none
     captured_rows: int = 0  # TIDEMILL_CAPTURE_ROWS: kept with their answers; 0: none
     captured_bytes: int = 64 * MIB  # TIDEMILL_CAPTURE_BYTES
     # TIDEMILL_BODY_SECONDS: for the whole body to arrive, and for the answer to be taken
@@ -47,7 +48,8 @@ class Limits:
     @property
     def held_bytes(self) -> int:
         """How much of bodies is held at a time; one of the largest has room in any case."""
-        return max(self.bodies_bytes or BODIES * self.body_bytes, self.body_bytes)
+        largest = max(self.body_bytes, self.answer_bytes)
+        return max(self.bodies_bytes or BODIES * largest, largest)
 
 
 @dataclass(frozen=True)
@@ -178,8 +180,8 @@ class Tracing:
     # TIDEMILL_TRACES_RATIO: of the requests that belong to no trace, 0 to 1; those that belong to
     # one are recorded as it is
     ratio: float = 0.01
-    scheme: str = "http"  # by which the server itself is asked
     networks: tuple[str, ...] = ()  # TIDEMILL_HTTP_ALLOWED_NETWORKS: opened by the administrator
+    scheme: str = "http"  # by which the server itself is asked
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Tracing | None":
@@ -256,7 +258,7 @@ class Settings:
             runtime=cast("Runtime", _one_of(env, "TIDEMILL_RUNTIME", RUNTIMES)),
             page=_one_of(env, "TIDEMILL_PAGE", ("Enabled", "Disabled")) == "Enabled",
             access_log_every=_integer(env, "TIDEMILL_ACCESS_LOG_EVERY", cls.access_log_every),
-            limits=_limits(env),
+            limits=_limits(env, upstream.answer_bytes if upstream else 0),
             loading=Loading(
                 seconds=_seconds(env, "TIDEMILL_LOAD_SECONDS", Loading.seconds),
                 memory_bytes=_integer(env, "TIDEMILL_LOAD_MEMORY_BYTES", Loading.memory_bytes),
@@ -291,8 +293,9 @@ def _path(env: Mapping[str, str], name: str, default: Path) -> Path:
     return Path(env.get(name) or default)
 
 
-def _limits(env: Mapping[str, str]) -> Limits:
+def _limits(env: Mapping[str, str], answer_bytes: int) -> Limits:
     return Limits(
+        answer_bytes=answer_bytes,
         body_bytes=_integer(env, "TIDEMILL_MAX_BODY_BYTES", Limits.body_bytes, least=1),
         bodies_bytes=_integer(env, "TIDEMILL_MAX_BODIES_BYTES", Limits.bodies_bytes),
         rows=_integer(env, "TIDEMILL_MAX_ROWS", Limits.rows, least=1),

@@ -4,6 +4,7 @@ Without it no page but the server's own may. Credentials that a browser adds by 
 never allowed: who asks bears a token or nothing.
 """
 
+import dataclasses
 from collections.abc import Iterable
 
 from tidemill_server.answers import Answer
@@ -12,7 +13,7 @@ from tidemill_server.rest.request import Request
 from tidemill_server.rest.terms import Answerer
 
 ANY = "*"
-METHODS = b"GET, HEAD, POST"
+METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE"
 SENT = (
     b"accept, authorization, content-encoding, content-type, inference-header-content-length, "
     b"traceparent, tracestate, x-tidemill-timeout-ms"
@@ -22,6 +23,7 @@ SEEN = (
     b"x-tidemill-model-name, x-tidemill-model-version, x-tidemill-prediction-id"
 )
 REMEMBERED = b"600"  # seconds
+_OURS = b"access-control-"
 _VARY: Header = (b"vary", b"origin")
 
 
@@ -68,7 +70,9 @@ def _varied(answer: Answer, for_any: bool) -> Answer:
 
 
 def _more(answer: Answer, headers: tuple[Header, ...]) -> Answer:
-    """The same with more headers; an answer may be one that all get, and is left as it is."""
-    own = (answer.status, answer.body, answer.content_type)
-    all_headers = (*answer.headers, *headers)
-    return Answer(*own, all_headers, prediction=answer.prediction, close=answer.close)
+    """The same with more headers; an answer may be one that all get, and is left as it is.
+
+    What a container says of origins itself does not count: the spec does.
+    """
+    own = tuple(header for header in answer.headers if not header[0].startswith(_OURS))
+    return dataclasses.replace(answer, headers=(*own, *headers))

@@ -14,26 +14,25 @@ work.
 
 import asyncio
 import logging
-import sys
 from collections import deque
-from collections.abc import Coroutine
 from enum import Enum
 from typing import cast
-from urllib.parse import unquote
 
 import httptools
 
 from tidemill_server.answers import Answer, error_answer
 from tidemill_server.limits.body import Body
+from tidemill_server.limits.budget import Share
 from tidemill_server.protocol.errors import SHOWN_CHARS, Header, ProtocolError, fault
+from tidemill_server.rest import offers
+from tidemill_server.rest.eager import begin
 from tidemill_server.rest.heads import CLOSE, GO_ON, KEEP
-from tidemill_server.rest.request import Request
+from tidemill_server.rest.request import Request, path_of
 from tidemill_server.rest.terms import NEVER, Terms
 
 MAX_HEAD_BYTES = 64 * 1024
 MAX_HEADERS = 200
 MAX_OFFERS = 100  # in what comes at a time
-_OFFERS = frozenset({b"connection", b"upgrade", b"http2-settings"})
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +77,7 @@ class Connection(asyncio.Protocol):
         self._pending = 0
         self._due, self._due_by = _Due.WORD, NEVER
         self._taken_by = NEVER
+        self._held: Share | None = None
 
     def _new_parser(self) -> httptools.HttpRequestParser:
         parser = httptools.HttpRequestParser(self)
@@ -95,9 +95,27 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's
         self.closed.set()
+        self._let_go()
         self._terms.connections.discard(self)
         self._due_by = self._taken_by = NEVER
         self._cancel()
+
+    def _hold(self, size: int) -> None:
+        """Answers that wait to be taken count with the bodies that are received."""
+        if self._terms.budget is None:
+            return
+        self._let_go()
+        self._held = self._terms.budget.share()
+        try:
+            self._held.take(size)
+        except ProtocolError:
+            log.warning("no room for an answer to wait: its client is cut", extra={"bytes": size})
+            self._transport.abort()
+
+    def _let_go(self) -> None:
+        if self._held is not None:
+            self._held.free()
+            self._held = None
 
     def eof_received(self) -> None:
         self._await_taken()  # the transport closes now, which waits as well
@@ -105,9 +123,11 @@ class Connection(asyncio.Protocol):
     def pause_writing(self) -> None:
         self._writable = False
         self._await_taken()
+        self._hold(self._transport.get_write_buffer_size())
 
     def resume_writing(self) -> None:
         self._writable = True
+        self._let_go()
         if not self._transport.is_closing():
             self._taken_by = NEVER
             self._go_on()
@@ -192,11 +212,13 @@ class Connection(asyncio.Protocol):
         method = parser.get_method()
         if parser.should_upgrade():
             if method != b"CONNECT":
-                self._offered = self._without_offer(method)
+                version = parser.get_http_version().encode()
+                asked = method + b" " + self._url + b" HTTP/" + version
+                self._offered = offers.without(asked, self._headers)
             return
         self._body = body = Body(self)
         http10 = parser.get_http_version() != "1.1"
-        path, kept = _path(self._url), parser.should_keep_alive()
+        path, kept = path_of(self._url), parser.should_keep_alive()
         expects = self._expects and not http10
         terms = body, kept, expects, http10, self._url
         request = Request(method.decode(), path, self._headers, *terms)
@@ -219,14 +241,14 @@ class Connection(asyncio.Protocol):
             self._await_next()
 
     def _feed(self, data: bytes) -> None:
-        offers = 0
+        seen = 0
         try:
             while data:
                 try:
                     self._parser.feed_data(data)
                 except httptools.HttpParserUpgrade as offer:
-                    offers += 1
-                    data = self._declined(data[offer.args[0] :], offers)
+                    seen += 1
+                    data = self._declined(data[offer.args[0] :], seen)
                 else:
                     return
         except httptools.HttpParserError:
@@ -235,30 +257,17 @@ class Connection(asyncio.Protocol):
             else:
                 self._refuse(400, "this is no valid HTTP request")
 
-    def _declined(self, rest: bytes, offers: int) -> bytes:
+    def _declined(self, rest: bytes, seen: int) -> bytes:
         """What is to be read in place of an offer; nothing where it is refused."""
         if self._offered is None:  # CONNECT, which has no other meaning
             self._refuse(405, "CONNECT is not answered here")
             return b""
         head, self._offered = self._offered, None
-        if offers > MAX_OFFERS:  # each costs a copy of all that came with it
+        if seen > MAX_OFFERS:  # each costs a copy of all that came with it
             self._refuse(400, "too many offers of another protocol")
             return b""
         self._parser = self._new_parser()
         return head + rest
-
-    def _without_offer(self, method: bytes) -> bytes:
-        """The head that was read, as it is when nothing is offered."""
-        version = self._parser.get_http_version().encode()
-        found = [method + b" " + self._url + b" HTTP/" + version]
-        for name, value in self._headers:
-            if b"\r" in value or b"\n" in value:
-                raise httptools.HttpParserError("a header of several lines")
-            if name == b"connection" and b"close" in value.lower():
-                found.append(b"connection: close")
-            elif name not in _OFFERS:
-                found.append(name + b": " + value)
-        return b"\r\n".join((*found, b"", b""))
 
     # From a body that is being read.
 
@@ -280,7 +289,7 @@ class Connection(asyncio.Protocol):
     def _go_on(self) -> None:
         """Answer the next, where nothing is in its way."""
         if self._task is None and self._requests and self._writable:
-            task = _begin(self._loop, self._answer(self._requests[0]))
+            task = begin(self._loop, self._answer(self._requests[0]))
             self._task = None if task.done() else task
 
     async def _answer(self, request: Request) -> None:
@@ -375,21 +384,3 @@ class Connection(asyncio.Protocol):
         if self._paused and len(self._requests) < 2:
             self._paused = False
             self._transport.resume_reading()
-
-
-def _begin(
-    loop: asyncio.AbstractEventLoop, work: Coroutine[None, None, None]
-) -> asyncio.Task[None]:
-    """Begin at once where Python can: a turn of the loop is a tenth of a small model's answer."""
-    if sys.version_info >= (3, 12):
-        return asyncio.Task(work, loop=loop, eager_start=True)
-    return loop.create_task(work)
-
-
-def _path(url: bytes) -> str:
-    """The path of what was asked for, which may be a whole address."""
-    path = url.partition(b"?")[0]
-    if not path.startswith(b"/"):
-        path = httptools.parse_url(path).path or b""
-    text = path.decode("ascii", "replace")
-    return unquote(text) if "%" in text else text

@@ -6,6 +6,7 @@ import ssl
 
 from tidemill_server import listening
 from tidemill_server.answers import stamp_headers
+from tidemill_server.limits.budget import Budget
 from tidemill_server.protocol.infer import Stamp
 from tidemill_server.rest.connection import Connection
 from tidemill_server.rest.heads import Heads
@@ -15,8 +16,14 @@ from tidemill_server.rest.terms import Answerer, Patience, Terms
 class Front:
     """All connections of REST."""
 
-    def __init__(self, answerer: Answerer, stamp: Stamp, patience: Patience) -> None:
-        self.terms = Terms(answerer, Heads(stamp_headers(stamp)), patience)
+    def __init__(
+        self,
+        answerer: Answerer,
+        stamp: Stamp,
+        patience: Patience,
+        budget: Budget | None = None,
+    ) -> None:
+        self.terms = Terms(answerer, Heads(stamp_headers(stamp)), patience, budget)
         self._server: asyncio.Server | None = None
 
     def connection(self) -> Connection:

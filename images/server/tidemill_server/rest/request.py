@@ -1,6 +1,9 @@
 """A request, as it was read from its connection."""
 
 from dataclasses import dataclass
+from urllib.parse import unquote
+
+import httptools
 
 from tidemill_server.limits.body import Body
 from tidemill_server.protocol.errors import Header, ProtocolError
@@ -29,3 +32,12 @@ class Request:
             headers = ((b"allow", ", ".join(allowed).encode()),)
             message = f"this path answers {' and '.join(allowed)} only"
             raise ProtocolError(405, message, headers=headers)
+
+
+def path_of(url: bytes) -> str:
+    """The path of what was asked for, which may be a whole address."""
+    path = url.partition(b"?")[0]
+    if not path.startswith(b"/"):
+        path = httptools.parse_url(path).path or b""
+    text = path.decode("ascii", "replace")
+    return unquote(text) if "%" in text else text

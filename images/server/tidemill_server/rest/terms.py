@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from tidemill_server.answers import Answer
+from tidemill_server.limits.budget import Budget
 from tidemill_server.rest.heads import Heads
 from tidemill_server.rest.request import Request
 
@@ -44,6 +45,7 @@ class Terms:
     answerer: Answerer
     heads: Heads
     patience: Patience
+    budget: Budget | None = None  # in which answers that wait to be taken count
     retiring: bool = False
     connections: "set[Connection]" = field(default_factory=set)
     _timer: asyncio.TimerHandle | None = None

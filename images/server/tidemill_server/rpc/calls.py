@@ -78,6 +78,8 @@ class Call:
     @property
     def context(self) -> tuple[Header, ...]:
         """The headers that say which trace it belongs to."""
+        if not self.parent:
+            return ()
         return (b"traceparent", self.parent), (b"tracestate", self.state)
 
     def _read_timeout(self, value: bytes) -> None:

@@ -79,13 +79,24 @@ class Connection(asyncio.Protocol):
         try:
             size = reading.feed(data)
             if size and self._take is not None:
-                self._take(size)
+                self._hold(size, self._take)
         except (Broken, ProtocolError) as fault:
             if not answered.done():
                 answered.set_exception(fault)
             return
         if reading.ended and not answered.done():
             answered.set_result(None)
+
+    def _hold(self, size: int, take: Callable[[int], None]) -> None:
+        """Count what has come; raises ProtocolError where there is no room for it.
+
+        What was asked is done by then, so nobody is told to ask again.
+        """
+        try:
+            take(size)
+        except ProtocolError:
+            message = "there is no room for the answer of the model's container: too many at a time"
+            raise ProtocolError(503, message) from None
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's
         self._lost = True

@@ -30,6 +30,7 @@ from tidemill_server.upstream.reading import Reply
 MODELS = "/v2/models/"
 _SERVER = frozenset({"/v2", "/v2/"})
 _OURS = b"x-tidemill-"
+_READ = frozenset({b"content-length", b"transfer-encoding", b"x-tidemill-timeout-ms"})
 _SEPARATORS = re.compile(r"[/\\]")
 _WRITTEN_ANEW = frozenset({b"content-length", b"date"})
 
@@ -123,7 +124,7 @@ class Gateway:
 
     async def _bounded(self, request: Request, prediction: str) -> Answer:
         self._gate.check()
-        framing = read_framing(request.headers)
+        framing = _framing(request)
         if framing.seconds is None:
             return await self._pass(request, framing, prediction)
         try:
@@ -148,6 +149,15 @@ class Gateway:
                     message = f"the model's container did not answer within {told.seconds:g} s"
                     raise ProtocolError(504, message) from None
         return _passed(reply)
+
+
+def _framing(request: Request) -> Framing:
+    """What counts on the way; what is the container's to read is left to it."""
+    own = [header for header in request.headers if header[0] in _READ]
+    codings = [value.strip().lower() for name, value in own if name == b"transfer-encoding"]
+    if codings not in ([], [b"chunked"]):
+        raise ProtocolError(501, "of transfer encodings chunked alone is read", close=True)
+    return read_framing(own)
 
 
 def _passed(reply: Reply) -> Answer:

@@ -80,10 +80,12 @@ class Pool:
         return reply
 
     def _kept(self) -> Connection | None:
+        last = asyncio.get_running_loop().time() - IDLE_SECONDS
         while self._idle:
             connection = self._idle.pop()
-            if connection.usable:
+            if connection.usable and connection.idle_since > last:
                 return connection
+            connection.close()
         return None
 
     async def _connect(self) -> Connection:

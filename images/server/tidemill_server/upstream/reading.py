@@ -37,7 +37,7 @@ class Reading:
         self._parser = httptools.HttpResponseParser(self)
         self._status = self._size = self._head_bytes = self._interim = 0
         self._headers: list[Header] = []
-        self._pieces: list[bytes] = []
+        self._body = bytearray()  # one: a container may send it byte by byte
         self._fault = ""
         self._in_head = True
         self._until_end = False
@@ -48,7 +48,7 @@ class Reading:
 
     @property
     def reply(self) -> Reply:
-        return Reply(self._status, self._headers, b"".join(self._pieces))
+        return Reply(self._status, self._headers, bytes(self._body))
 
     def feed(self, data: bytes) -> int:
         """How many bytes of the body they brought; raises Broken."""
@@ -128,9 +128,9 @@ class Reading:
         self._size += len(piece)
         if self._size > self._most:
             self._too_large()
-            self._pieces.clear()
+            self._body.clear()
         else:
-            self._pieces.append(piece)
+            self._body += piece
 
     def on_message_complete(self) -> None:
         self._moved = True

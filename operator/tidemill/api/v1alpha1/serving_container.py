@@ -30,6 +30,12 @@ HAVE_NO_CONTAINER = (
         "a container records its traces by itself, the context is passed on: remove traces",
     ),
     rule(
+        "!has(self.model.container) || !has(self.access) || !has(self.access.oidc) || "
+        "has(self.access.oidc.keysRef)",
+        "before a container access.oidc needs keysRef: else its pod, and so the container, would "
+        "reach outside",
+    ),
+    rule(
         "!has(self.model.container) || self.runtime == 'Auto'",
         "a container is its own runtime: remove runtime",
     ),
@@ -66,7 +72,8 @@ class ServingContainer(ApiModel):
     model_config = ConfigDict(
         json_schema_extra=rules(
             rule(
-                "self.image.matches('^[^@\\\\s]+@sha256:[0-9a-f]{64}$')",
+                "self.image.matches('^[^@\\\\s]+@sha256:[0-9a-f]{64}$') && "
+                "!self.image.contains('://')",
                 "image must be named by digest (name@sha256:…): its digest is the model's version",
             ),
             rule(

@@ -19,6 +19,7 @@ class Wire(asyncio.Transport):
         super().__init__()
         self.sent = b""
         self.closing = self.aborted = self.paused = False
+        self.waiting = 0  # bytes that nobody has taken
         self.news = asyncio.Event()
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:  # noqa: ARG002
@@ -28,6 +29,9 @@ class Wire(asyncio.Transport):
         assert not self.closing
         self.sent += bytes(data)
         self.news.set()
+
+    def get_write_buffer_size(self) -> int:
+        return self.waiting
 
     def is_closing(self) -> bool:
         return self.closing

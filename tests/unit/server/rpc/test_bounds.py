@@ -28,7 +28,7 @@ from tidemill_server.rpc.calm import MAX_IDLE_FRAMES, Calm
 from tidemill_server.rpc.frames import Code, Kind, Setting
 from tidemill_server.rpc.heads import _SHORT, MAX_HEADER_BYTES, MOST_HEADER_BYTES, Block, Heads
 from tidemill_server.rpc.outbox import Outbox
-from tidemill_server.rpc.service import HEALTH_SERVICE
+from tidemill_server.rpc.service import HEALTH_SERVICE, INFER
 from tidemill_server.settings import Limits
 
 CHECK = f"/{HEALTH_SERVICE}/Check".encode()
@@ -344,7 +344,7 @@ async def test_who_comes_after_the_others_were_told_is_told_as_well(
 async def test_padding_counts_for_the_window(thread: ThreadPoolExecutor) -> None:
     client = peer(thread)
     client.greet()
-    client.send(frames.header_frame(1, headers(CHECK)))
+    client.send(frames.header_frame(1, headers(INFER)))
     padding = frames.frame(Kind.DATA, frames.PADDED, 1, b"\xff" + bytes(255))
     body = framed(bytes(100_000))
     rest = (

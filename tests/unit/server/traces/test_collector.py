@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email.utils import formatdate
 
 import pytest
@@ -109,6 +109,25 @@ def test_nobody_there_is_worth_another_try() -> None:
         port = reserved.getsockname()[1]
     verdict = client(f"http://127.0.0.1:{port}").post(b"", 10)
     assert verdict == Verdict("it cannot be connected to", again=True)
+
+
+def test_who_answers_byte_by_byte_does_not_hold_it_for_ever() -> None:
+    """Each byte comes in time, and all of them never would."""
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def drip() -> None:
+            connection, _ = listener.accept()
+            with connection, suppress(OSError):
+                connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n")
+                while not over.wait(0.05):
+                    connection.sendall(b"x")
+
+        threading.Thread(target=drip, daemon=True).start()
+        began = time.monotonic()
+        client(f"http://127.0.0.1:{listener.getsockname()[1]}").post(b"", 0.5)
+        assert time.monotonic() - began < 10
+        over.set()
 
 
 @pytest.mark.parametrize(

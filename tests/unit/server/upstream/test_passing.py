@@ -1,6 +1,7 @@
 """What goes through the server to a container and back: paths, methods, headers, bodies."""
 
 import re
+import socket
 
 import pytest
 from tests.unit.server.raw import exchange, head, refusal
@@ -189,3 +190,30 @@ def test_a_body_is_no_second_request(plain: Pair) -> None:
     received = exchange(plain.server, head(*lines, path="/a"), SMUGGLED)
     assert received.endswith(SMUGGLED)
     assert [one.target for one in plain.heard] == ["/a"]
+
+
+def test_what_is_the_containers_to_read_is_left_to_it(plain: Pair) -> None:
+    plain.says(lambda _: ok())
+    headers = {"inference-header-content-length": "0", "content-encoding": "br"}
+    assert plain.server.request("POST", "/x", b"abc", headers).status == 200
+    [heard] = plain.heard
+    assert heard.header("inference-header-content-length") == ["0"]
+    assert heard.header("content-encoding") == ["br"]
+
+
+def test_a_transfer_encoding_that_is_not_read_is_501(plain: Pair) -> None:
+    plain.says(lambda _: ok())
+    with socket.create_connection(("127.0.0.1", plain.server.port), timeout=60) as wire:
+        wire.sendall(
+            b"POST /x HTTP/1.1\r\nhost: x\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n"
+        )
+        assert wire.recv(4096).startswith(b"HTTP/1.1 501")
+    assert plain.heard == []
+
+
+def test_what_connection_names_is_not_passed_on_with_an_offer_either(plain: Pair) -> None:
+    plain.says(lambda _: ok())
+    headers = {"connection": "Upgrade, X-Hop", "upgrade": "h2c", "x-hop": "1", "x-own": "2"}
+    assert plain.server.request("GET", "/x", headers=headers).status == 200
+    [heard] = plain.heard
+    assert (heard.header("x-hop"), heard.header("x-own")) == ([], ["2"])

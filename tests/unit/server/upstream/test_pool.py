@@ -217,12 +217,14 @@ async def test_who_does_not_wait_any_more_is_known_to_the_container() -> None:
 
 async def test_who_may_not_take_the_answer_ends_it() -> None:
     def full(_: int) -> None:
-        raise ProtocolError(429, "full")
+        raise ProtocolError(429, "full", retry_after=1)
 
     with Stub(lambda _: ok(b"x" * 900)) as stub:
         pool = pool_of(stub)
-        with pytest.raises(ProtocolError, match="full"):
+        with pytest.raises(ProtocolError, match="no room for the answer") as caught:
             await pool.ask(POST, MOST, full)
+        # What was asked is done: nobody is told to ask again.
+        assert (caught.value.status, caught.value.retry_after) == (503, None)
         assert pool.idle == 0
         taken: list[int] = []
         await pool.ask(POST, MOST, taken.append)

@@ -1,5 +1,7 @@
 """One answer of a container, read from its bytes: what is taken, what is refused, what is left."""
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -148,3 +150,17 @@ def test_whatever_comes_is_an_answer_or_of_no_use(
         except Broken:
             results.append(None)
     assert results[0] == results[1], "the pieces that it comes in change nothing"
+
+
+def test_an_answer_in_the_smallest_chunks_takes_no_more_than_its_bytes() -> None:
+    count = 200_000
+    head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+    data = head + b"1\r\nx\r\n" * count + b"0\r\n\r\n"
+    reading = Reading(count)
+    tracemalloc.start()
+    for at in range(0, len(data), 65_536):
+        reading.feed(data[at : at + 65_536])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert reading.reply.body == b"x" * count
+    assert peak < 8 * count

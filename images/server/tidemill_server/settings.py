@@ -355,19 +355,15 @@ def _texts(env: Mapping[str, str], name: str) -> tuple[str, ...]:
 
 
 def _seconds(env: Mapping[str, str], name: str, default: float) -> float:
-    text = env.get(name, "")
-    if not text:
-        return default
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 86_400:
-        raise _wrong(name, f"it must be a number of seconds, not {text!r}")
-    return value
+    return _number(env, name, default, 86_400, "of seconds")
 
 
 def _share(env: Mapping[str, str], name: str, default: float) -> float:
+    return _number(env, name, default, 1, "from 0 to 1")
+
+
+def _number(env: Mapping[str, str], name: str, default: float, most: float, what: str) -> float:
+    """A number from 0 to the most."""
     text = env.get(name, "")
     if not text:
         return default
@@ -375,8 +371,8 @@ def _share(env: Mapping[str, str], name: str, default: float) -> float:
         value = float(text)
     except ValueError:
         value = -1.0
-    if not 0 <= value <= 1:
-        raise _wrong(name, f"it must be a number from 0 to 1, not {text!r}")
+    if not 0 <= value <= most:
+        raise _wrong(name, f"it must be a number {what}, not {text!r}")
     return value
 
 

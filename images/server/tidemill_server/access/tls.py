@@ -83,7 +83,7 @@ class Tls:
 
         self._material = Watched(folder, read, clock)
         # The first context only begins a handshake: the one of the moment goes on with it.
-        self.context = read(folder).context
+        self.context = self._material.now.context
         self.context.sni_callback = self._change
 
     @property

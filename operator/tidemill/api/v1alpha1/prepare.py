@@ -10,6 +10,14 @@ from tidemill.api.v1alpha1.types import ApiModel, Duration, rule, rules
 MAX_INPUTS = 8
 MAX_WORDS = 64
 Word = Annotated[str, Field(max_length=16384, description="One word, as the process gets it.")]
+Words = Annotated[
+    list[Word] | None,
+    Field(
+        min_length=1,
+        max_length=MAX_WORDS,
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    ),
+]
 
 
 class Input(ApiModel):
@@ -89,24 +97,8 @@ class Program(ApiModel):
             "ServiceAccount may.",
         ),
     ]
-    command: Annotated[
-        list[Word] | None,
-        Field(
-            min_length=1,
-            max_length=MAX_WORDS,
-            description="The entry point. Default: the image's.",
-            json_schema_extra={"x-kubernetes-list-type": "atomic"},
-        ),
-    ] = None
-    args: Annotated[
-        list[Word] | None,
-        Field(
-            min_length=1,
-            max_length=MAX_WORDS,
-            description="Its arguments. Default: the image's.",
-            json_schema_extra={"x-kubernetes-list-type": "atomic"},
-        ),
-    ] = None
+    command: Annotated[Words, Field(description="The entry point. Default: the image's.")] = None
+    args: Annotated[Words, Field(description="Its arguments. Default: the image's.")] = None
     env: Annotated[
         list[Variable] | None,
         Field(

@@ -17,18 +17,13 @@ from tidemill.api.v1alpha1.pod_volumes import (
     Mount,
     Volume,
 )
-from tidemill.api.v1alpha1.prepare import MAX_WORDS, Word
+from tidemill.api.v1alpha1.prepare import Words
 from tidemill.api.v1alpha1.types import ApiModel, ObjectName, rule, rules
 
 MAX_SIDECARS = 4
 _BY_NAME = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
 _BY_PATH = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["mountPath"]}
-_ATOMIC = {"x-kubernetes-list-type": "atomic"}
 
-Words = Annotated[
-    list[Word] | None,
-    Field(min_length=1, max_length=MAX_WORDS, json_schema_extra=_ATOMIC),
-]
 Variables = Annotated[
     list[EnvVariable] | None,
     Field(

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from tidemill.api.v1alpha1.prepare import MAX_WORDS, Variable, Word
+from tidemill.api.v1alpha1.prepare import MAX_WORDS, Variable, Words
 from tidemill.api.v1alpha1.types import ApiModel, rule, rules
 
 # Where the server before it listens: over REST, and over gRPC beside other models.
@@ -93,24 +93,8 @@ class ServingContainer(ApiModel):
             "ServiceAccount may.",
         ),
     ]
-    command: Annotated[
-        list[Word] | None,
-        Field(
-            min_length=1,
-            max_length=MAX_WORDS,
-            description="The entry point. Default: the image's.",
-            json_schema_extra={"x-kubernetes-list-type": "atomic"},
-        ),
-    ] = None
-    args: Annotated[
-        list[Word] | None,
-        Field(
-            min_length=1,
-            max_length=MAX_WORDS,
-            description="Its arguments. Default: the image's.",
-            json_schema_extra={"x-kubernetes-list-type": "atomic"},
-        ),
-    ] = None
+    command: Annotated[Words, Field(description="The entry point. Default: the image's.")] = None
+    args: Annotated[Words, Field(description="Its arguments. Default: the image's.")] = None
     env: Annotated[
         list[ServingVariable] | None,
         Field(

@@ -50,6 +50,8 @@ def table(outcomes: Sequence[Outcome]) -> str:
     for one in outcomes:
         result = "ok" if one.succeeded else "FAILED" if one.ran else "not run"
         tests = str(counts.read(one.stage.report)) if one.stage.counts and one.ran else ""
+        if one.succeeded and not one.stage.counts:
+            tests = "".join(counts.notes(one.stage.log))
         rows.append(f"{one.stage.name:12} {result:8} {one.seconds:8.0f}  {tests}")
     return "\n".join(rows)
 

@@ -9,7 +9,6 @@ import dataclasses
 import http.client
 import json
 import shutil
-import socket
 import ssl
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.support.children import with_parent
+from tests.support.ports import free_port
 
 REPOSITORY = Path(__file__).parents[2]
 TOKEN = "token-of-the-tests"
@@ -46,14 +46,6 @@ def binary(name: str) -> Path:
             f"({found.stderr.strip()})"
         )
     return path
-
-
-def free_port() -> int:
-    """Give a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Processes:

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
-from tests.apiserver.control_plane import REPOSITORY, free_port
+from tests.apiserver.control_plane import REPOSITORY
 from tests.apiserver.waiting import eventually
 from tests.support.children import with_parent
+from tests.support.ports import free_port
 
 QUICK_LEASE = ("--lease-seconds=3", "--renew-seconds=2", "--lease-retry-seconds=0.2")
 SOURCES = ("operator", ".")

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -12,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.support.children import with_parent
+from tests.support.ports import free_port
 
 OWNER, READER = "plant_owner", "plant_reader"
 PASSWORD = "pass-of-the-reader"
@@ -135,9 +135,7 @@ def postgres_server(host: str = "127.0.0.1", name: str = "localhost") -> Iterato
 
 
 def _made(folder: Path, host: str, name: str) -> PostgresServer:
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
+    port = free_port(host)
     (folder / "password").write_text(PASSWORD)
     if os.geteuid() == 0:
         shutil.chown(folder, ADMIN, ADMIN)

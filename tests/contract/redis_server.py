@@ -3,7 +3,6 @@
 import contextlib
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import redis
 from tests.support.children import with_parent
+from tests.support.ports import free_port
 
 USER, PASSWORD = "features", "pass-of-the-features"
 ADMIN_PASSWORD = "pass-of-the-administrator"
@@ -99,12 +99,9 @@ def redis_server(host: str = "127.0.0.1", *, encrypted: bool = False) -> Iterato
     """One on an address of this machine; its certificate is for the address and `localhost`."""
     folder = Path(tempfile.mkdtemp(prefix="tidemill-redis-"))
     try:
-        with socket.socket() as probe:
-            probe.bind((host, 0))
-            port: int = probe.getsockname()[1]
         if encrypted:
             _certify(folder, host)
-        server = RedisServer(folder, host, port, encrypted)
+        server = RedisServer(folder, host, free_port(host), encrypted)
         server.start()
         try:
             yield server

@@ -3,7 +3,6 @@
 import contextlib
 import http.client
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from typing import ClassVar
 
 from minio import Minio
 from tests.support.children import with_parent
+from tests.support.ports import free_port
 
 from tidemill.store.config import StoreConfig
 
@@ -20,7 +20,7 @@ REPOSITORY = Path(__file__).parents[2]
 ROOT = ("root-of-the-tests", "secret-of-the-tests")
 BUCKET = "tidemill"
 REGION = "us-east-1"
-READY_SECONDS = 30.0
+READY_SECONDS = 60.0
 
 
 def binary(program: str) -> Path:
@@ -47,9 +47,7 @@ class S3Server:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

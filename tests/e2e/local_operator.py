@@ -19,11 +19,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from tests.apiserver.control_plane import REPOSITORY, free_port
+from tests.apiserver.control_plane import REPOSITORY
 from tests.apiserver.kubectl import Kubectl
 from tests.e2e.raw_store import SYSTEM
 from tests.e2e.world import World, eventually
 from tests.support.children import with_parent
+from tests.support.ports import free_port
 
 DEPLOYMENT = "tidemill-operator"
 BUSY = "workqueue_depth|controller_runtime_active_workers"

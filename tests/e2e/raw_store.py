@@ -15,6 +15,7 @@ from minio.credentials import StaticProvider
 from tests.apiserver.kubectl import Kubectl
 from tests.e2e.specs import RAW_BUCKET
 from tests.support.buckets import make_bucket
+from tests.support.ports import free_port
 
 SYSTEM = "tidemill-system"
 REGION = "us-east-1"
@@ -105,7 +106,7 @@ def _endpoint(kubectl: Kubectl) -> Iterator[str]:
     if _answers(address, 9000):
         yield f"{address}:9000"
         return
-    port = _free_port()
+    port = free_port()
     forward = subprocess.Popen(
         [
             *(kubectl.program, f"--kubeconfig={kubectl.kubeconfig}", "-n", SYSTEM),
@@ -129,10 +130,3 @@ def _answers(host: str, port: int) -> bool:
             return True
     except OSError:
         return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FRAME = re.compile(r"^(?:\S*/)?(\w+\.py:\d+): ", re.MULTILINE)
+NOTE = "measured at the second try:"
 LONGEST = 300  # characters of a failure in the summary; the log has all
 
 
@@ -68,6 +69,11 @@ def last_words(log: Path) -> list[str]:
     """The last line of a stage that has no report: its programs end with what was wrong."""
     lines = log.read_text(errors="replace").split("\n") if log.exists() else []
     return [line.strip()[:LONGEST] for line in lines if line.strip()][-1:]
+
+
+def notes(log: Path) -> list[str]:
+    """What a stage that succeeded wants to have seen all the same."""
+    return [line for line in last_words(log) if line.startswith(NOTE)]
 
 
 def of_stage(report: Path | None, *, ran: bool, succeeded: bool) -> Counts:

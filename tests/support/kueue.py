@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.apiserver.control_plane import REPOSITORY, binary, free_port
+from tests.apiserver.control_plane import REPOSITORY, binary
 from tests.apiserver.kubectl import Body, Kubectl, RefusedError
 from tests.support.children import with_parent
+from tests.support.ports import free_port
 
 MODULE = REPOSITORY / "tests" / "cluster" / "modules" / "kueue"
 API_VERSION = "kueue.x-k8s.io/v1beta2"

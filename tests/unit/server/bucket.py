@@ -6,7 +6,6 @@ exactly as it reads from a real store.
 
 import hashlib
 import re
-import socket
 import threading
 import urllib.parse
 from dataclasses import dataclass, field
@@ -17,6 +16,8 @@ from types import TracebackType
 from typing import Any
 from xml.sax.saxutils import escape
 
+from tests.support.ports import free_port
+
 NAME = "models-bucket"
 MODIFIED = "Sat, 21 Nov 2026 10:00:00 GMT"
 
@@ -25,11 +26,6 @@ MODIFIED = "Sat, 21 Nov 2026 10:00:00 GMT"
 def etag_of(data: bytes) -> str:
     """Of a large object counted once, not with each of its pieces."""
     return hashlib.md5(data, usedforsecurity=False).hexdigest()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tests.suite.counts import LONGEST, Counts, failures, last_words, of_stage, read
+from tests.suite.counts import LONGEST, Counts, failures, last_words, notes, of_stage, read
 
 REPORT = """<?xml version="1.0"?><testsuites>
 <testsuite name="pytest" errors="1" failures="2" skipped="3" tests="10"/></testsuites>"""
@@ -69,6 +69,15 @@ def test_a_long_failure_is_cut_and_an_absent_report_names_none(tmp_path: Path) -
         "</testsuite>"
     )
     assert [len(line) for line in failures(path)] == [LONGEST]
+
+
+def test_what_was_tried_again_is_noted_though_it_succeeded(tmp_path: Path) -> None:
+    log = tmp_path / "test-bench.log"
+    assert notes(log) == []
+    log.write_text("== fit\nresults: build/bench\n")
+    assert notes(log) == []
+    log.write_text("results: build/bench\nmeasured at the second try: fit (no room)\n")
+    assert notes(log) == ["measured at the second try: fit (no room)"]
 
 
 def test_a_stage_without_a_report_is_told_by_its_last_words(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ space, over TLS with the run's own key, with no page.
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
@@ -65,22 +65,28 @@ class Member(Generic[W]):
         made = Security.temporary()  # type: ignore[no-untyped-call]
         notice = Notice("", made.tls_ca_file, made.tls_worker_key)
         security = settings.secured(notice)
-        with (
-            LocalCluster(  # type: ignore[no-untyped-call]
-                worker_class=self.kind,
-                n_workers=1,
-                threads_per_worker=self.threads,
-                processes=False,
-                host=own_address(),
-                protocol="tls://",
-                security=security,
-                scheduler_kwargs={"dashboard": False, "dashboard_address": settings.INSIDE},
-                worker_dashboard_address=settings.INSIDE,
-                memory_limit=self.memory,
-                local_directory=self.folder,
-                silence_logs=False,
-            ) as cluster,
-            Client(cluster, security=security, set_as_default=False) as client,  # type: ignore[no-untyped-call]
-        ):
+        with ExitStack() as held:
+            # Its own scheduler is there, however long that takes on a machine that is full.
+            with settings.patient():
+                cluster = held.enter_context(self._cluster(security))
+                client = held.enter_context(
+                    Client(cluster, security=security, set_as_default=False)  # type: ignore[no-untyped-call]
+                )
             self.equip(cluster.workers[0])
             yield client, replace(notice, address=cluster.scheduler_address)
+
+    def _cluster(self, security: Security) -> LocalCluster:
+        return LocalCluster(  # type: ignore[no-untyped-call]
+            worker_class=self.kind,
+            n_workers=1,
+            threads_per_worker=self.threads,
+            processes=False,
+            host=own_address(),
+            protocol="tls://",
+            security=security,
+            scheduler_kwargs={"dashboard": False, "dashboard_address": settings.INSIDE},
+            worker_dashboard_address=settings.INSIDE,
+            memory_limit=self.memory,
+            local_directory=self.folder,
+            silence_logs=False,
+        )

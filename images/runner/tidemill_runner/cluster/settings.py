@@ -11,6 +11,7 @@ from tidemill_runner.cluster.board import Notice
 
 # Dask serves HTTP whatever is asked: without routes, and inside of the pod only.
 INSIDE = "127.0.0.1:0"
+CONNECT = "distributed.comm.timeouts.connect"
 # By Dask's names, see its configuration reference.
 _SETTINGS = {
     # Of the memory that a database alone might take it has three quarters here, and answers that
@@ -24,7 +25,7 @@ _SETTINGS = {
     "distributed.scheduler.worker-ttl": "60s",
     "distributed.scheduler.http.routes": [],
     "distributed.worker.http.routes": [],
-    "distributed.comm.timeouts.connect": "5s",
+    CONNECT: "5s",
     "distributed.comm.require-encryption": True,
     "distributed.admin.tick.limit": "1h",
 }
@@ -35,6 +36,12 @@ def applied() -> AbstractContextManager[Any]:
     # Of a task that failed Dask logs the arguments, among which may be values of the data.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     found: AbstractContextManager[Any] = dask.config.set(_SETTINGS)
+    return found
+
+
+def patient() -> AbstractContextManager[Any]:
+    """Wait longer for a connection: for whom nobody else will be there in its place."""
+    found: AbstractContextManager[Any] = dask.config.set({CONNECT: "60s"})
     return found
 
 

@@ -1,7 +1,6 @@
 """Ranks of one run, as processes on one machine: what they are told, how they end, who stays."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ from typing import Any, cast
 
 import pytest
 import yaml
+from tests.support.ports import free_port
 from tests.unit.runner.user_code.conftest import MakePod
 from tests.unit.runner.user_code.pod import CHECKPOINT, Pod, container, script
 
@@ -69,11 +69,6 @@ def wait_for(there: Callable[[], bool]) -> None:
     while not there():
         assert time.monotonic() < end
         time.sleep(0.05)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def test_the_sample_trains_in_two_and_the_model_is_that_of_the_first(pods: MakePod) -> None:

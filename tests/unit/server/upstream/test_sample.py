@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.support.children import with_parent
+from tests.support.ports import free_port
 from tests.unit.children.world import SERVER
-from tests.unit.server.bucket import free_port
 from tests.unit.server.servers import started
 
 from tidemill.api.v1alpha1.model_deployment import ModelDeploymentSpec

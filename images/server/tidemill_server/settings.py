@@ -4,7 +4,6 @@ Every limit has a default that suits one replica on one core. A value that canno
 process with the variable's name: nothing is guessed and nothing is ignored.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from typing import Literal, cast
 from urllib.parse import urlsplit
 
 from tidemill.store import digests, layout
-from tidemill_server.exits import SPEC_INVALID, Exit, Refused
+from tidemill_server import environ
 from tidemill_server.upstream.told import Upstream
 
 MIB = 1024 * 1024
@@ -21,6 +20,11 @@ _ENDPOINT = re.compile(
     r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?"
 )
 BODIES = 8
+# What tells of one model, or is had by one alone.
+OF_ONE = (
+    *(f"TIDEMILL_MODEL_{name}" for name in ("URI", "DIGEST", "VERSION", "PUBLIC_KEYS")),
+    *("TIDEMILL_UPSTREAM", "TIDEMILL_ONLINE_ADDRESS"),
+)
 
 # What answers. Auto: what the package has; Onnx: the same, known to be ONNX; Native: not ONNX.
 # Explained: the pipeline where the package has one, since explanations are exact of that.
@@ -89,18 +93,18 @@ class Online:
             return None
         host, _, port = address.rpartition(":")
         if not host or not port.isdecimal():
-            raise _wrong("TIDEMILL_ONLINE_ADDRESS", "it must be host:port")
+            raise environ.wrong("TIDEMILL_ONLINE_ADDRESS", "it must be host:port")
         secret = env.get("TIDEMILL_ONLINE_SECRET")
         unavailable = ("Fail", "Missing")
         return cls(
             host=host.removeprefix("[").removesuffix("]"),
             port=int(port),
-            namespace=_required(env, "TIDEMILL_ONLINE_NAMESPACE"),
-            tls=_one_of(env, "TIDEMILL_ONLINE_TLS", ("VerifyFull", "Require", "Disable")),
-            seconds=_seconds(env, "TIDEMILL_ONLINE_SECONDS", cls.seconds),
-            may_lack=_one_of(env, "TIDEMILL_ONLINE_UNAVAILABLE", unavailable) == "Missing",
+            namespace=environ.required(env, "TIDEMILL_ONLINE_NAMESPACE"),
+            tls=environ.one_of(env, "TIDEMILL_ONLINE_TLS", ("VerifyFull", "Require", "Disable")),
+            seconds=environ.seconds(env, "TIDEMILL_ONLINE_SECONDS", cls.seconds),
+            may_lack=environ.one_of(env, "TIDEMILL_ONLINE_UNAVAILABLE", unavailable) == "Missing",
             secret=Path(secret) if secret else None,
-            networks=_networks(env),
+            networks=environ.networks(env),
         )
 
 
@@ -122,21 +126,21 @@ class Oidc:
         if not issuer:
             for name in ("AUDIENCES", "SUBJECTS", "KEYS", "AUTHORITIES"):
                 if env.get(f"TIDEMILL_OIDC_{name}"):
-                    raise _wrong("TIDEMILL_OIDC_ISSUER", f"it is not set, but ..._{name} is")
+                    raise environ.wrong("TIDEMILL_OIDC_ISSUER", f"it is not set, but ..._{name} is")
             return None
         keys, authorities = (env.get(f"TIDEMILL_OIDC_{name}") for name in ("KEYS", "AUTHORITIES"))
         if not keys and not issuer.startswith("https://"):
-            raise _wrong("TIDEMILL_OIDC_ISSUER", "without keys it must be asked over https")
-        audiences = _texts(env, "TIDEMILL_OIDC_AUDIENCES")
+            raise environ.wrong("TIDEMILL_OIDC_ISSUER", "without keys it must be asked over https")
+        audiences = environ.texts(env, "TIDEMILL_OIDC_AUDIENCES")
         if not audiences:
-            raise _wrong("TIDEMILL_OIDC_AUDIENCES", "it is not set")
+            raise environ.wrong("TIDEMILL_OIDC_AUDIENCES", "it is not set")
         return cls(
             issuer,
             audiences,
-            _texts(env, "TIDEMILL_OIDC_SUBJECTS"),
+            environ.texts(env, "TIDEMILL_OIDC_SUBJECTS"),
             Path(keys) if keys else None,
             Path(authorities) if authorities else None,
-            _networks(env),
+            environ.networks(env),
         )
 
 
@@ -155,16 +159,18 @@ class Access:
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Access":
         tokens, tls = env.get("TIDEMILL_TOKENS"), env.get("TIDEMILL_TLS")
-        clients = _one_of(env, "TIDEMILL_TLS_CLIENTS", ("Any", "Required")) == "Required"
+        clients = environ.one_of(env, "TIDEMILL_TLS_CLIENTS", ("Any", "Required")) == "Required"
         if clients and not tls:
-            raise _wrong("TIDEMILL_TLS_CLIENTS", "without TIDEMILL_TLS no client shows anything")
+            raise environ.wrong(
+                "TIDEMILL_TLS_CLIENTS", "without TIDEMILL_TLS no client shows anything"
+            )
         return cls(
             tokens=Path(tokens) if tokens else None,
             oidc=Oidc.from_env(env),
-            origins=_texts(env, "TIDEMILL_CORS_ORIGINS"),
+            origins=environ.texts(env, "TIDEMILL_CORS_ORIGINS"),
             tls=Path(tls) if tls else None,
             clients=clients,
-            health_port=_port(env, "TIDEMILL_HEALTH_PORT"),
+            health_port=environ.port(env, "TIDEMILL_HEALTH_PORT"),
         )
 
 
@@ -196,7 +202,9 @@ class Tracing:
         except ValueError:
             found = None
         if found is None or not parts.hostname or port == 0:
-            raise _wrong(name, "it must be http(s)://host[:port][/path], without credentials")
+            raise environ.wrong(
+                name, "it must be http(s)://host[:port][/path], without credentials"
+            )
         tls = parts.scheme == "https"
         return cls(
             endpoint=endpoint,
@@ -204,9 +212,9 @@ class Tracing:
             port=port or (443 if tls else 80),
             path=parts.path.rstrip("/"),
             tls=tls,
-            ratio=_share(env, "TIDEMILL_TRACES_RATIO", cls.ratio),
+            ratio=environ.share(env, "TIDEMILL_TRACES_RATIO", cls.ratio),
             scheme="https" if env.get("TIDEMILL_TLS") else "http",
-            networks=_networks(env),
+            networks=environ.networks(env),
         )
 
 
@@ -235,43 +243,53 @@ class Settings:
     traces: Tracing | None = None
     public_keys: tuple[str, ...] = ()  # TIDEMILL_MODEL_PUBLIC_KEYS: PEMs, as a list in JSON
     upstream: Upstream | None = None  # a container that has the model; then there is no package
+    # TIDEMILL_MODELS: the file that lists them, where there are several; then none of it is above
+    models: Path | None = None
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Settings":
         """Read the environment; raises Refused with the variable's name."""
-        digest = _required(env, "TIDEMILL_MODEL_DIGEST")
-        if not digests.is_digest(digest):
-            raise _wrong("TIDEMILL_MODEL_DIGEST", "it must be sha256:<64 hexadecimal digits>")
+        models = env.get("TIDEMILL_MODELS")
         upstream = Upstream.from_env(env)
-        bucket, prefix = ("", "") if upstream else _package(env)
+        digest = "" if models else _digest(env)
+        bucket, prefix = ("", "") if upstream or models else _package(env)
         return cls(
-            model_name=_required(env, "TIDEMILL_MODEL_NAME"),
-            model_version=env.get("TIDEMILL_MODEL_VERSION") or digests.hex_of(digest)[:12],
+            model_name=environ.required(env, "TIDEMILL_MODEL_NAME"),
+            model_version=env.get("TIDEMILL_MODEL_VERSION") or digest[7:19],
             model_digest=digest,
             bucket=bucket,
             prefix=prefix,
             store=_path(env, "TIDEMILL_STORE", cls.store),
             scratch=_path(env, "TIDEMILL_SCRATCH", cls.scratch),
             termination=termination_path(env),
-            port=_integer(env, "PORT", cls.port),
-            grpc_port=_port(env, "TIDEMILL_GRPC_PORT"),
-            runtime=cast("Runtime", _one_of(env, "TIDEMILL_RUNTIME", RUNTIMES)),
-            page=_one_of(env, "TIDEMILL_PAGE", ("Enabled", "Disabled")) == "Enabled",
-            access_log_every=_integer(env, "TIDEMILL_ACCESS_LOG_EVERY", cls.access_log_every),
+            port=environ.integer(env, "PORT", cls.port),
+            grpc_port=environ.port(env, "TIDEMILL_GRPC_PORT"),
+            runtime=cast("Runtime", environ.one_of(env, "TIDEMILL_RUNTIME", RUNTIMES)),
+            page=environ.one_of(env, "TIDEMILL_PAGE", ("Enabled", "Disabled")) == "Enabled",
+            access_log_every=environ.integer(
+                env, "TIDEMILL_ACCESS_LOG_EVERY", cls.access_log_every
+            ),
             limits=_limits(env, upstream.answer_bytes if upstream else 0),
             loading=Loading(
-                seconds=_seconds(env, "TIDEMILL_LOAD_SECONDS", Loading.seconds),
-                memory_bytes=_integer(env, "TIDEMILL_LOAD_MEMORY_BYTES", Loading.memory_bytes),
+                seconds=environ.seconds(env, "TIDEMILL_LOAD_SECONDS", Loading.seconds),
+                memory_bytes=environ.integer(
+                    env, "TIDEMILL_LOAD_MEMORY_BYTES", Loading.memory_bytes
+                ),
             ),
             stopping=Stopping(
-                drain_seconds=_seconds(env, "TIDEMILL_DRAIN_SECONDS", Stopping.drain_seconds),
-                finish_seconds=_seconds(env, "TIDEMILL_FINISH_SECONDS", Stopping.finish_seconds),
+                drain_seconds=environ.seconds(
+                    env, "TIDEMILL_DRAIN_SECONDS", Stopping.drain_seconds
+                ),
+                finish_seconds=environ.seconds(
+                    env, "TIDEMILL_FINISH_SECONDS", Stopping.finish_seconds
+                ),
             ),
             online=Online.from_env(env),
             access=Access.from_env(env),
             traces=Tracing.from_env(env),
-            public_keys=_texts(env, "TIDEMILL_MODEL_PUBLIC_KEYS"),
+            public_keys=environ.texts(env, "TIDEMILL_MODEL_PUBLIC_KEYS"),
             upstream=upstream,
+            models=_several(env, models) if models else None,
         )
 
 
@@ -280,12 +298,27 @@ def termination_path(env: Mapping[str, str]) -> Path:
     return _path(env, "TIDEMILL_TERMINATION", Settings.termination)
 
 
+def _digest(env: Mapping[str, str]) -> str:
+    digest = environ.required(env, "TIDEMILL_MODEL_DIGEST")
+    if not digests.is_digest(digest):
+        raise environ.wrong("TIDEMILL_MODEL_DIGEST", "it must be sha256:<64 hexadecimal digits>")
+    return digest
+
+
+def _several(env: Mapping[str, str], models: str) -> Path:
+    """The list of models, beside which nothing tells of one alone."""
+    for name in OF_ONE:
+        if env.get(name):
+            raise environ.wrong(name, "it is of one model, and TIDEMILL_MODELS lists several")
+    return Path(models)
+
+
 def _package(env: Mapping[str, str]) -> tuple[str, str]:
     """Bucket and prefix of the model."""
     try:
-        bucket, prefix = layout.parse_uri(_required(env, "TIDEMILL_MODEL_URI"))
+        bucket, prefix = layout.parse_uri(environ.required(env, "TIDEMILL_MODEL_URI"))
     except ValueError as error:
-        raise _wrong("TIDEMILL_MODEL_URI", str(error)) from None
+        raise environ.wrong("TIDEMILL_MODEL_URI", str(error)) from None
     return bucket, prefix if prefix.endswith("/") else prefix + "/"
 
 
@@ -296,87 +329,15 @@ def _path(env: Mapping[str, str], name: str, default: Path) -> Path:
 def _limits(env: Mapping[str, str], answer_bytes: int) -> Limits:
     return Limits(
         answer_bytes=answer_bytes,
-        body_bytes=_integer(env, "TIDEMILL_MAX_BODY_BYTES", Limits.body_bytes, least=1),
-        bodies_bytes=_integer(env, "TIDEMILL_MAX_BODIES_BYTES", Limits.bodies_bytes),
-        rows=_integer(env, "TIDEMILL_MAX_ROWS", Limits.rows, least=1),
-        explained_rows=_integer(env, "TIDEMILL_MAX_EXPLAINED_ROWS", Limits.explained_rows),
-        in_flight=_integer(env, "TIDEMILL_MAX_IN_FLIGHT", Limits.in_flight, least=1),
-        batch_rows=_integer(env, "TIDEMILL_MAX_BATCH_ROWS", Limits.batch_rows, least=1),
-        captured_rows=_integer(env, "TIDEMILL_CAPTURE_ROWS", Limits.captured_rows),
-        captured_bytes=_integer(env, "TIDEMILL_CAPTURE_BYTES", Limits.captured_bytes, least=1),
-        body_seconds=_seconds(env, "TIDEMILL_BODY_SECONDS", Limits.body_seconds),
-    )
-
-
-def _required(env: Mapping[str, str], name: str) -> str:
-    value = env.get(name, "")
-    if not value:
-        raise _wrong(name, "it is not set")
-    return value
-
-
-def _one_of(env: Mapping[str, str], name: str, words: tuple[str, ...]) -> str:
-    """One of a few words; the first is the default."""
-    word = env.get(name) or words[0]
-    if word not in words:
-        raise _wrong(name, f"it must be {' or '.join(words)}, not {word!r}")
-    return word
-
-
-def _integer(env: Mapping[str, str], name: str, default: int, *, least: int = 0) -> int:
-    text = env.get(name, "")
-    if not text:
-        return default
-    if not text.isdecimal() or int(text) < least:
-        raise _wrong(name, f"it must be a whole number of at least {least}, not {text!r}")
-    return int(text)
-
-
-def _port(env: Mapping[str, str], name: str) -> int | None:
-    return _integer(env, name, 0) if env.get(name) else None
-
-
-def _networks(env: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(filter(None, env.get("TIDEMILL_HTTP_ALLOWED_NETWORKS", "").split(",")))
-
-
-def _texts(env: Mapping[str, str], name: str) -> tuple[str, ...]:
-    """A list of texts in JSON; none where it is not set."""
-    if not env.get(name):
-        return ()
-    try:
-        found = json.loads(env[name])
-    except (ValueError, RecursionError):
-        found = None
-    # Empty, it would demand a signature of nobody and check none.
-    if not isinstance(found, list) or not found or not all(isinstance(o, str) for o in found):
-        raise _wrong(name, "it must be a list of texts in JSON")
-    return tuple(found)
-
-
-def _seconds(env: Mapping[str, str], name: str, default: float) -> float:
-    return _number(env, name, default, 86_400, "of seconds")
-
-
-def _share(env: Mapping[str, str], name: str, default: float) -> float:
-    return _number(env, name, default, 1, "from 0 to 1")
-
-
-def _number(env: Mapping[str, str], name: str, default: float, most: float, what: str) -> float:
-    """A number from 0 to the most."""
-    text = env.get(name, "")
-    if not text:
-        return default
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= most:
-        raise _wrong(name, f"it must be a number {what}, not {text!r}")
-    return value
-
-
-def _wrong(name: str, why: str) -> Refused:
-    return Refused(
-        SPEC_INVALID, f"the environment variable {name} is wrong: {why}", Exit.USER_ERROR
+        body_bytes=environ.integer(env, "TIDEMILL_MAX_BODY_BYTES", Limits.body_bytes, least=1),
+        bodies_bytes=environ.integer(env, "TIDEMILL_MAX_BODIES_BYTES", Limits.bodies_bytes),
+        rows=environ.integer(env, "TIDEMILL_MAX_ROWS", Limits.rows, least=1),
+        explained_rows=environ.integer(env, "TIDEMILL_MAX_EXPLAINED_ROWS", Limits.explained_rows),
+        in_flight=environ.integer(env, "TIDEMILL_MAX_IN_FLIGHT", Limits.in_flight, least=1),
+        batch_rows=environ.integer(env, "TIDEMILL_MAX_BATCH_ROWS", Limits.batch_rows, least=1),
+        captured_rows=environ.integer(env, "TIDEMILL_CAPTURE_ROWS", Limits.captured_rows),
+        captured_bytes=environ.integer(
+            env, "TIDEMILL_CAPTURE_BYTES", Limits.captured_bytes, least=1
+        ),
+        body_seconds=environ.seconds(env, "TIDEMILL_BODY_SECONDS", Limits.body_seconds),
     )

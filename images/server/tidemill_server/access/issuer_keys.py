@@ -18,8 +18,8 @@ from typing import Any, Protocol
 import jwt
 
 from tidemill_server.access.guard import refused
-from tidemill_server.access.watched import Watched, text_of
 from tidemill_server.protocol.errors import ProtocolError
+from tidemill_server.watched import Watched, text_of
 
 MAX_BYTES = 1024 * 1024
 EVERY_SECONDS = 300.0

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cryptography import x509
 
-from tidemill_server.access.watched import Watched
+from tidemill_server.watched import Watched
 
 CERTIFICATE, KEY, AUTHORITIES = "tls.crt", "tls.key", "ca.crt"
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from tidemill_server.access.watched import Watched, files_of, text_of
+from tidemill_server.watched import Watched, files_of, text_of
 
 LEAST_CHARS = 16  # fewer can be found by trying
 MAX_BYTES = 64 * 1024

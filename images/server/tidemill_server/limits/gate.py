@@ -7,11 +7,15 @@ from tidemill_server.protocol.errors import ProtocolError
 
 
 class Gate:
-    """Counts requests in flight. `with gate:` around the work of one."""
+    """Counts requests in flight. `with gate:` around the work of one.
 
-    def __init__(self, most: int) -> None:
+    `within`: another that counts them as well, those of other models too.
+    """
+
+    def __init__(self, most: int, within: "Gate | None" = None) -> None:
         self.most = most
         self.count = 0
+        self._within = within
 
     def check(self) -> None:
         """Refuse now what would be refused when its body is there; raises ProtocolError."""
@@ -19,14 +23,20 @@ class Gate:
             raise ProtocolError(
                 429, f"{self.count} requests are being answered already", retry_after=1
             )
+        if self._within is not None:
+            self._within.check()
 
     def enter(self) -> None:
         """Count one more; raises ProtocolError."""
         self.check()
         self.count += 1
+        if self._within is not None:
+            self._within.enter()
 
     def leave(self) -> None:
         self.count -= 1
+        if self._within is not None:
+            self._within.leave()
 
     def __enter__(self) -> None:
         self.enter()

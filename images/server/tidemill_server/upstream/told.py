@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, cast
 from urllib.parse import urlsplit
 
-from tidemill_server.exits import SPEC_INVALID, Exit, Refused
+from tidemill_server.environ import wrong
 
 MIB = 1024 * 1024
 Protocol = Literal["OpenInference", "Http"]
@@ -38,15 +38,15 @@ class Upstream:
             return None
         for name in NOT_WITH:
             if env.get(name):
-                raise _wrong(name, "a container has none of it, and TIDEMILL_UPSTREAM is set")
+                raise wrong(name, "a container has none of it, and TIDEMILL_UPSTREAM is set")
         host, port = _place(address)
         protocol = env.get("TIDEMILL_UPSTREAM_PROTOCOL") or PROTOCOLS[0]
         if protocol not in PROTOCOLS:
             why = f"it must be {' or '.join(PROTOCOLS)}, not {protocol!r}"
-            raise _wrong("TIDEMILL_UPSTREAM_PROTOCOL", why)
+            raise wrong("TIDEMILL_UPSTREAM_PROTOCOL", why)
         ready = env.get("TIDEMILL_UPSTREAM_READY") or READY[protocol]
         if not (ready.startswith("/") and ready.isascii() and ready.isprintable()) or " " in ready:
-            raise _wrong("TIDEMILL_UPSTREAM_READY", f"it must be a path, not {ready!r}")
+            raise wrong("TIDEMILL_UPSTREAM_READY", f"it must be a path, not {ready!r}")
         seconds, most = env.get("TIDEMILL_UPSTREAM_SECONDS"), env.get("TIDEMILL_MAX_ANSWER_BYTES")
         return cls(
             host,
@@ -70,7 +70,7 @@ def _place(address: str) -> tuple[str, int]:
     except ValueError:
         host, port = None, None
     if not host or not port or parts.scheme != "http" or parts.path.strip("/") or parts.query:
-        raise _wrong("TIDEMILL_UPSTREAM", f"it must be http://HOST:PORT, not {address!r}")
+        raise wrong("TIDEMILL_UPSTREAM", f"it must be http://HOST:PORT, not {address!r}")
     return host, port
 
 
@@ -81,18 +81,12 @@ def _seconds(text: str) -> float:
         value = 0
     if not 0 < value <= MOST_SECONDS:
         why = f"it must be a number of seconds above 0, not {text!r}"
-        raise _wrong("TIDEMILL_UPSTREAM_SECONDS", why)
+        raise wrong("TIDEMILL_UPSTREAM_SECONDS", why)
     return value
 
 
 def _bytes(text: str) -> int:
     if not text.isdecimal() or not int(text):
         why = f"it must be a whole number of at least 1, not {text!r}"
-        raise _wrong("TIDEMILL_MAX_ANSWER_BYTES", why)
+        raise wrong("TIDEMILL_MAX_ANSWER_BYTES", why)
     return int(text)
-
-
-def _wrong(name: str, why: str) -> Refused:
-    return Refused(
-        SPEC_INVALID, f"the environment variable {name} is wrong: {why}", Exit.USER_ERROR
-    )

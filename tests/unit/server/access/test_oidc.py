@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from tests.support.authority import Signer, document, mount
 
-from tidemill_server.access import watched
+from tidemill_server import watched
 from tidemill_server.access.guard import Guard
 from tidemill_server.access.issuer_keys import IssuersKeys, MountedKeys, read_keys
 from tidemill_server.access.oidc import Issuer

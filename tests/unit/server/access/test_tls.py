@@ -20,7 +20,7 @@ from tests.unit.server.bucket import Bucket
 from tests.unit.server.servers import Reply, Server, read, serve
 from tests.unit.server.test_open_inference_protocol import request
 
-from tidemill_server.access import watched
+from tidemill_server import watched
 from tidemill_server.access.tls import Tls
 from tidemill_server.answers import Answer
 from tidemill_server.exits import Exit

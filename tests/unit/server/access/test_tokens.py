@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.support.authority import mount
 
-from tidemill_server.access import watched
+from tidemill_server import watched
 from tidemill_server.access.guard import Guard
 from tidemill_server.access.tokens import Tokens, read_tokens
 from tidemill_server.protocol.errors import ProtocolError

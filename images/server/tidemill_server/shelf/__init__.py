@@ -1,0 +1,1 @@
+"""Several models in one server, which come and go while it runs."""

@@ -8,7 +8,7 @@ import asyncio
 import functools
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from tidemill_server.about import model as about_model
@@ -47,7 +47,7 @@ class Application:
         self._traces = accounts.traces
         self._began = time.monotonic()
         self._told: dict[str, Answer] = {}
-        self.shown: frozenset[str] = frozenset()
+        self._shown: frozenset[str] = frozenset()
         model = f"/v2/models/{stamp.name}"
         versioned = f"{model}/versions/{stamp.version}"
         self._asked: dict[str, Callable[[Call], Awaitable[Answer]]] = {
@@ -72,8 +72,17 @@ class Application:
 
     def show(self, pages: Mapping[str, Answer]) -> None:
         """Answer these paths as well, always with the same: of them anybody may ask."""
-        self.shown |= pages.keys()
+        self._shown |= pages.keys()
         self._pages |= {path: functools.partial(_same, page) for path, page in pages.items()}
+
+    @property
+    def paths(self) -> Iterable[str]:
+        """All that are answered."""
+        return (*self._asked, *self._pages)
+
+    def is_shown(self, path: str) -> bool:
+        """Whether anybody may ask for it."""
+        return path in self._shown
 
     def is_counted(self, path: str) -> bool:
         """Whether a request for it is one for a prediction."""

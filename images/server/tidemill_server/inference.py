@@ -57,13 +57,14 @@ class Call:
 class Inference:
     """Holds what outlives a request: the bounds, and who is inside them."""
 
-    def __init__(self, stamp: Stamp, limits: Limits) -> None:
+    def __init__(self, stamp: Stamp, limits: Limits, beside: "Inference | None" = None) -> None:
+        """`beside`: what has the bounds of all models together, where there are several."""
         self.stamp = stamp
         self._limits = limits
         self._read_at_once = min(LONG_BYTES, limits.body_bytes)
         # Those of all fronts: gRPC's requests count with REST's.
-        self.gate = Gate(limits.in_flight)
-        self.budget = Budget(limits.held_bytes)
+        self.gate: Gate = Gate(limits.in_flight, within=beside.gate if beside else None)
+        self.budget: Budget = beside.budget if beside else Budget(limits.held_bytes)
         self.capture = Ring(limits.captured_rows, limits.captured_bytes)
 
     @property

@@ -46,6 +46,13 @@ def _run(settings: Settings) -> None:
     if settings.upstream is not None:  # nothing is loaded: another container has the model
         importlib.import_module("tidemill_server.process").serve(settings)
         return
+    explained = bool(settings.limits.explained_rows)
+    if settings.models is not None:
+        # What each needs is imported when it is loaded.
+        nursery = importlib.import_module("tidemill_server.probe.nursery").Nursery
+        several = nursery.start(settings.runtime, explained=explained)
+        importlib.import_module("tidemill_server.process").serve(settings, several)
+        return
     started = time.perf_counter()
     # Imports make objects that stay: looking through them for garbage takes a tenth of the time,
     # and later would copy, page by page, the memory that the child shares.
@@ -55,7 +62,6 @@ def _run(settings: Settings) -> None:
     examine = importlib.import_module("tidemill_server.probe.examine").examine
     child = importlib.import_module("tidemill_server.probe.child")
     gc.freeze()
-    explained = bool(settings.limits.explained_rows)
     prober = child.Prober.start(
         functools.partial(examine, runtime=settings.runtime, explained=explained)
     )

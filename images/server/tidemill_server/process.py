@@ -11,32 +11,29 @@ import importlib
 import logging
 import signal
 import socket
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import uvloop
 
-from tidemill_server.about.page import pages
 from tidemill_server.access import entrance
 from tidemill_server.access.guarded import HealthOnly
 from tidemill_server.accounts import Accounts
-from tidemill_server.app import Application
-from tidemill_server.capture.ring import Ring
+from tidemill_server.answers import stamp_headers
 from tidemill_server.exits import INTERNAL_ERROR, Exit, Refused
+from tidemill_server.hosts import Behind, Common, Host, OneModel
 from tidemill_server.ids import PredictionIds
 from tidemill_server.inference import Inference
-from tidemill_server.lifecycle.start import Starter
+from tidemill_server.lifecycle.start import Prober
 from tidemill_server.lifecycle.state import State
 from tidemill_server.listening import BACKLOG, Front
 from tidemill_server.metrics.registry import Metrics
-from tidemill_server.probe.child import Prober
+from tidemill_server.metrics.watching import watch_model
+from tidemill_server.protocol.errors import Header
 from tidemill_server.protocol.infer import Stamp
 from tidemill_server.rest.front import Front as RestFront
 from tidemill_server.rest.terms import Patience
 from tidemill_server.settings import Settings
-from tidemill_server.upstream.container import Container
-from tidemill_server.upstream.gateway import Gateway
-from tidemill_server.upstream.told import Upstream
 
 HTTP, HTTP2 = "http/1.1", "h2"  # as TLS names them
 FLUSH_SECONDS = 5.0  # for the last traces to be sent
@@ -63,46 +60,33 @@ class Process:
 
     def __init__(self, settings: Settings, prober: Prober | None) -> None:
         self._settings = settings
+        self._prober = prober
         self._state = State()
         self._metrics = Metrics()
         self._stopping = asyncio.Event()
         self._ids = PredictionIds()
         self._fronts: list[Front] = []
-        # One thread: the model is asked by one at a time, and libraries need not be thread-safe.
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
-        self._prober = prober
         self._guard = entrance.guard_of(settings.access)
-        self._container = self._before(settings.upstream) if settings.upstream else None
-        self._starter = self._starting()
         self._recorder: Recorder | None = None
-
-    def _before(self, upstream: Upstream) -> Container:
-        if self._guard is None:
-            return Container(upstream, self._state)
-        # A token that is for the server is not for the container.
-        withheld = frozenset({b"authorization"})
-        return Container(upstream, self._state, self._guard.prepare, withheld)
-
-    def _starting(self) -> Starter | Container:
-        if self._prober is None:
-            if self._container is None:
-                raise AssertionError("there is neither a container nor what loads a model")
-            return self._container
-        place = self._state, self._metrics, self._prober, self._thread
-        return Starter(self._settings, *place, self._guard.prepare if self._guard else None)
+        self._host: Host
 
     async def run(self) -> None:
         """Serve, load, wait for the end."""
         self._listen_for_signals()
         inference = self._inference()
         self._recorder = self._recorded(inference.stamp)
-        accounts = Accounts(self._metrics, self._settings.access_log_every, self._recorder)
-        ports = await self._listen_to_rest(inference, accounts)
-        if self._settings.grpc_port is not None:
-            ports["grpc"] = await self._listen_to_grpc(inference, accounts)
+        settings = self._settings
+        accounts = Accounts(self._metrics, settings.access_log_every, self._recorder)
+        common = Common(
+            *(settings, self._state, self._metrics, inference, accounts, self._ids, self._guard)
+        )
+        self._host = self._hosting(common)
+        ports = await self._listen_to_rest(common)
+        if settings.grpc_port is not None:
+            ports["grpc"] = await self._listen_to_grpc(common)
         log.info("listening", extra=ports)
         stopping = asyncio.create_task(self._stopping.wait())
-        starting = asyncio.create_task(self._starter.start())
+        starting = asyncio.create_task(self._host.start())
         try:
             await asyncio.wait({stopping, starting}, return_when=asyncio.FIRST_COMPLETED)
             if starting.done():
@@ -117,10 +101,21 @@ class Process:
             stopping.cancel()
         await self._end()
 
+    def _hosting(self, common: Common) -> Host:
+        if self._settings.upstream is not None:
+            return Behind(common, self._settings.upstream)
+        if self._prober is None:
+            raise AssertionError("there is neither a container nor what loads a model")
+        if self._settings.models is None:
+            return OneModel(common, self._prober)
+        module = importlib.import_module("tidemill_server.shelf.shelf")
+        host: Host = module.Shelf(common, self._prober)
+        return host
+
     async def _drain(self) -> None:
         """Whoever still comes is answered; who was ready is given time to be forgotten."""
         was_ready = self._state.ready
-        self._state.drain()
+        self._host.drain()
         for front in self._fronts:
             front.retire()
         self._stopping.clear()
@@ -136,9 +131,7 @@ class Process:
         await asyncio.gather(*(front.end(seconds) for front in self._fronts))
         if self._recorder is not None:
             await asyncio.to_thread(self._recorder.stop, FLUSH_SECONDS)
-        if self._prober is not None:
-            self._prober.stop()
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._host.end()
         log.info("ended")
 
     def _listen_for_signals(self) -> None:
@@ -147,15 +140,14 @@ class Process:
             loop.add_signal_handler(number, self._stopping.set)
 
     def _inference(self) -> Inference:
-        settings = self._settings
+        settings, limits = self._settings, self._settings.limits
         stamp = Stamp(settings.model_name, settings.model_version, settings.model_digest)
-        inference = Inference(stamp, settings.limits)
-        self._metrics.describe(stamp.name, stamp.version, stamp.digest)
-        self._metrics.watch("in_flight", "Requests in flight.", lambda: inference.in_flight)
+        if settings.models is not None:  # what is kept of requests is kept by each model
+            limits = replace(limits, captured_rows=0)
+        inference = Inference(stamp, limits)
         held = "Bytes of bodies that are being received and read."
         self._metrics.watch("held_bytes", held, lambda: inference.held_bytes)
-        self._watch(inference.capture)
-        self._metrics.watch("ready", "1 when the model answers.", lambda: self._state.ready)
+        watch_model(self._metrics, inference, self._state)
         return inference
 
     def _recorded(self, stamp: Stamp) -> "Recorder | None":
@@ -172,48 +164,39 @@ class Process:
         log.info("traces", extra={"endpoint": settings.endpoint, "ratio": settings.ratio})
         return recorder
 
-    def _watch(self, ring: Ring) -> None:
-        if ring.enabled:
-            metrics = self._metrics
-            metrics.count("captured_rows", "Rows kept with their answers.", lambda: ring.captured)
-            dropped = "Rows that made room for newer ones before anybody had taken them."
-            metrics.count("capture_dropped_rows", dropped, lambda: ring.dropped)
-            metrics.watch("capture_rows", "Rows kept now.", lambda: ring.rows)
-
-    async def _listen_to_rest(self, inference: Inference, accounts: Accounts) -> dict[str, int]:
+    async def _listen_to_rest(self, common: Common) -> dict[str, int]:
         """The ports."""
         settings, access = self._settings, self._settings.access
-        app = self._application(inference, accounts)
+        app, stamp, budget = self._host.app, self._stamped(common), common.inference.budget
         patience = Patience(settings.limits.body_seconds, KEEP_ALIVE_SECONDS)
-        answerer = entrance.before(app, access, self._guard, accounts)
-        front = RestFront(answerer, inference.stamp, patience, inference.budget)
+        answerer = entrance.before(app, access, self._guard, common.accounts)
         tls = entrance.tls_of(access, HTTP)
+        front = RestFront(answerer, stamp, patience, budget)
         ports = {"port": await self._listen(front, settings.port, tls)}
         if tls is not None:
             end = "When the certificate ends, in seconds since 1970."
             self._metrics.watch("tls_certificate_expiry_seconds", end, lambda: tls.expires)
         if access.health_port is not None:
-            front = RestFront(HealthOnly(app), inference.stamp, patience)
+            front = RestFront(HealthOnly(app), stamp, patience)
             ports["health"] = await self._listen(front, access.health_port, None)
         return ports
 
-    def _application(self, inference: Inference, accounts: Accounts) -> Application | Gateway:
-        metrics, ids = self._metrics, self._ids
-        if self._container is not None:
-            return Gateway(self._container, inference, metrics=metrics, ids=ids, accounts=accounts)
-        app = Application(self._state, inference, metrics=metrics, ids=ids, accounts=accounts)
-        if self._settings.page:
-            app.show(pages())
-        return app
-
-    async def _listen_to_grpc(self, inference: Inference, accounts: Accounts) -> int:
+    async def _listen_to_grpc(self, common: Common) -> int:
         """The port. What gRPC needs is imported only here: without it nothing starts later."""
         rpc = importlib.import_module("tidemill_server.rpc.front")
         service = importlib.import_module("tidemill_server.rpc.service")
-        answering = service.Service(self._state, inference, ids=self._ids, accounts=accounts)
-        front = rpc.Front(answering, inference, self._guard)
+        models, limits = self._host.models, self._settings.limits
+        answering = service.Service(
+            *(self._state, models, limits), ids=self._ids, accounts=common.accounts
+        )
+        bounds = common.inference.budget, limits
+        front = rpc.Front(answering, *bounds, self._stamped(common), self._guard)
         tls = entrance.tls_of(self._settings.access, HTTP2)
         return await self._listen(front, self._settings.grpc_port or 0, tls)
+
+    def _stamped(self, common: Common) -> list[Header]:
+        """What all answers say of the model; where there are several each says it itself."""
+        return stamp_headers(common.inference.stamp) if self._settings.models is None else []
 
     async def _listen(self, front: Front, wanted: int, tls: "Tls | None") -> int:
         listener = _listener(wanted)

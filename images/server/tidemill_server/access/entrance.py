@@ -1,10 +1,10 @@
 """What the settings say of access, made into what stands before the server."""
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from tidemill_server.access.cors import Shared
 from tidemill_server.access.guard import Guard
-from tidemill_server.access.guarded import HEALTH, Guarded
+from tidemill_server.access.guarded import Guarded, Served
 from tidemill_server.access.tokens import Tokens
 from tidemill_server.accounts import Accounts
 from tidemill_server.exits import SPEC_INVALID, Exit, Refused
@@ -51,23 +51,11 @@ def _keys(oidc: Oidc) -> "Keys":
     return issuer_keys.IssuersKeys(oidc.issuer, Fetcher(oidc.authorities, addresses.permit))
 
 
-class Served(Answerer, Protocol):
-    """What answers in the end: a model of the server's own, or a container."""
-
-    @property
-    def shown(self) -> frozenset[str]:
-        """The paths of its page."""
-
-    def is_counted(self, path: str) -> bool:
-        """Whether a request for it is one for a prediction."""
-
-
 def before(app: Served, access: Access, guard: Guard | None, accounts: Accounts) -> Answerer:
     """What REST's front asks: the server, or who stands before it."""
     answerer: Answerer = app
     if guard is not None:
-        shown, is_counted = HEALTH | app.shown, app.is_counted
-        answerer = Guarded(answerer, guard, accounts, open_to_all=shown, is_counted=is_counted)
+        answerer = Guarded(app, guard, accounts)
     if access.origins:
         answerer = Shared(answerer, access.origins)
     return answerer

@@ -1,6 +1,7 @@
 """The server behind a guard: what anybody may ask, and what only those who may."""
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable
+from typing import Protocol
 
 from tidemill_server.access.guard import Guard
 from tidemill_server.accounts import Accounts
@@ -14,32 +15,32 @@ from tidemill_server.rest.terms import Answerer
 HEALTH = frozenset({"/v2/health/live", "/v2/health/ready", "/metrics"})
 
 
-class Guarded:
-    """Answers as another does, whoever may ask. `open_to_all` are paths, and `is_counted` tells
-    of which a request is one for a prediction."""
+class Served(Answerer, Protocol):
+    """What answers in the end: models of the server's own, or a container."""
 
-    def __init__(
-        self,
-        answerer: Answerer,
-        guard: Guard,
-        accounts: Accounts,
-        *,
-        open_to_all: Collection[str],
-        is_counted: Callable[[str], bool],
-    ) -> None:
+    def is_shown(self, path: str) -> bool:
+        """Whether it is of a page, which anybody may ask for."""
+
+    def is_counted(self, path: str) -> bool:
+        """Whether a request for it is one for a prediction."""
+
+
+class Guarded:
+    """Answers as another does, whoever may ask."""
+
+    def __init__(self, answerer: Served, guard: Guard, accounts: Accounts) -> None:
         self._answerer = answerer
         self._guard = guard
         self._accounts = accounts
-        self._open = frozenset(open_to_all)
-        self._is_counted = is_counted
 
     def answer(self, request: Request) -> Awaitable[Answer]:
         """Answer one request; never raises, unless it is cancelled."""
-        if request.path not in self._open:
+        path = request.path
+        if path not in HEALTH and not self._answerer.is_shown(path):
             try:
                 self._guard.check(request.headers)
             except ProtocolError as error:
-                if self._is_counted(request.path):
+                if self._answerer.is_counted(path):
                     self._accounts.ended(Outcome.of_error(error))
                 return _said(error_answer(error))
         return self._answerer.answer(request)

@@ -12,9 +12,10 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -40,9 +41,8 @@ from tidemill_server.package.card import read_card
 from tidemill_server.package.fetch import fetch
 from tidemill_server.package.signature import Signature, read_signature
 from tidemill_server.package.signed import prove_signed
-from tidemill_server.probe.child import Prober
 from tidemill_server.probe.examine import explain_with, probe_rows
-from tidemill_server.settings import Settings
+from tidemill_server.settings import Loading, Settings
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 15.0
@@ -58,6 +58,16 @@ PATIENCE = Patience(
 log = logging.getLogger(__name__)
 
 
+class Prober(Protocol):
+    """Has a package tried where no harm is done."""
+
+    def probe(self, folder: Path, loading: Loading) -> None:
+        """Return where the model can be loaded; raises Refused. Blocks."""
+
+    def stop(self) -> None:
+        """Nobody waits any longer."""
+
+
 @dataclass(frozen=True)
 class Starter:
     """Everything that making the model ready takes."""
@@ -69,11 +79,17 @@ class Starter:
     thread: Executor
     admitting: Callable[[], Awaitable[None]] | None = None  # returns when who may ask is known
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+    # Of several models one is loaded at a time: what they need for it does not add up.
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def start(self) -> None:
         """Return when the model answers; raises Refused."""
         with self._stage("fetch"):
             folder = await self._fetch()
+        async with self.turn:
+            await self._load(folder)
+
+    async def _load(self, folder: Path) -> None:
         with self._stage("probe"):
             self._say("loading the model for the first time, in a child process")
             await asyncio.to_thread(self.prober.probe, folder, self.settings.loading)

@@ -18,6 +18,7 @@
 - `tidemill_server_tls_certificate_expiry_seconds`: its end, in seconds since 1970;
   only under TLS
 - `tidemill_server_model_info{model,version,digest}`: always 1
+- in a server with several models, each of those that are a model's bears the label `model`
 - `process_*`: memory, processor time, open files, as every Prometheus client names them
 """
 
@@ -65,11 +66,12 @@ class Outcome(StrEnum):
 
 
 class Metrics:
-    """One registry per server, so that two can live in one test."""
+    """One registry per model, so that several can live in one process, whose own are in one."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, process: bool = True) -> None:
         self.registry = registry = CollectorRegistry()
-        ProcessCollector(registry=registry)
+        if process:
+            ProcessCollector(registry=registry)
         self._requests = Counts(
             "tidemill_server_requests", "Inference requests.", "outcome", Outcome
         )

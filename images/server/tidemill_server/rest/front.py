@@ -5,9 +5,8 @@ import socket
 import ssl
 
 from tidemill_server import listening
-from tidemill_server.answers import stamp_headers
 from tidemill_server.limits.budget import Budget
-from tidemill_server.protocol.infer import Stamp
+from tidemill_server.protocol.errors import Header
 from tidemill_server.rest.connection import Connection
 from tidemill_server.rest.heads import Heads
 from tidemill_server.rest.terms import Answerer, Patience, Terms
@@ -19,11 +18,11 @@ class Front:
     def __init__(
         self,
         answerer: Answerer,
-        stamp: Stamp,
+        every: list[Header],
         patience: Patience,
         budget: Budget | None = None,
     ) -> None:
-        self.terms = Terms(answerer, Heads(stamp_headers(stamp)), patience, budget)
+        self.terms = Terms(answerer, Heads(every), patience, budget)
         self._server: asyncio.Server | None = None
 
     def connection(self) -> Connection:

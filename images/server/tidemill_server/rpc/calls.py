@@ -11,7 +11,10 @@ from tidemill_server.protocol.errors import ProtocolError, bad_request
 from tidemill_server.rpc.frames import Header
 from tidemill_server.rpc.status import error_trailers
 
-if TYPE_CHECKING:  # imported only where traces are recorded
+if TYPE_CHECKING:
+    from tidemill_server.models import Model
+
+    # Imported only where traces are recorded.
     from tidemill_server.traces.trace import Trace
 
 MAX_HEADERS = 200
@@ -46,6 +49,7 @@ class Call:
     parent: bytes = b""  # and `state`: of the trace that it belongs to
     state: bytes = b""
     trace: "Trace | None" = None  # where it is recorded
+    model: "Model | None" = None  # that is asked, as soon as that is known
     _length: int | None = None
     _received: bytes | bytearray = b""
 

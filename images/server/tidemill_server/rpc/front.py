@@ -3,30 +3,38 @@
 import asyncio
 import socket
 import ssl
+from collections.abc import Sequence
 
 from tidemill_server import listening
 from tidemill_server.access.guard import Guard
-from tidemill_server.answers import stamp_headers
-from tidemill_server.inference import Inference
+from tidemill_server.limits.budget import Budget
 from tidemill_server.rpc.connection import Connection
 from tidemill_server.rpc.frames import Header
 from tidemill_server.rpc.service import HEALTH_PATHS, INFER, Service
 from tidemill_server.rpc.terms import Terms
+from tidemill_server.settings import Limits
 
 
 class Front:
     """All connections of gRPC."""
 
-    def __init__(self, service: Service, inference: Inference, guard: Guard | None = None) -> None:
+    def __init__(
+        self,
+        service: Service,
+        budget: Budget,
+        limits: Limits,
+        every: Sequence[Header] = (),
+        guard: Guard | None = None,
+    ) -> None:
+        """`every`: what all answers say of the model."""
         head: tuple[Header, ...] = (
             (b":status", b"200"),
             (b"content-type", b"application/grpc"),
             (b"grpc-accept-encoding", b"identity,gzip,deflate"),
-            *stamp_headers(inference.stamp),
+            *every,
         )
-        bounds = inference.budget, inference.limits
         self.terms = Terms(
-            service, *bounds, head, set(), guard=guard, open_to_all=HEALTH_PATHS, large=INFER
+            service, budget, limits, head, set(), guard=guard, open_to_all=HEALTH_PATHS, large=INFER
         )
         self._server: asyncio.Server | None = None
 

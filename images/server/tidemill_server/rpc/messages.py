@@ -28,6 +28,10 @@ MESSAGES: Mapping[str, Mapping[str, str]] = {
         "ServerReadyResponse": "ready 1 bool",
         "ModelReadyRequest": _ASKED_MODEL,
         "ModelReadyResponse": "ready 1 bool",
+        "RepositoryIndexRequest": "repository_name 1 string, ready 2 bool",
+        "RepositoryIndexResponse.ModelIndex": "name 1 string, version 2 string, state 3 string, "
+        "reason 4 string",
+        "RepositoryIndexResponse": "models 1 RepositoryIndexResponse.ModelIndex[]",
         "ServerMetadataRequest": "",
         "ServerMetadataResponse": "name 1 string, version 2 string, extensions 3 string[]",
         "ModelMetadataRequest": _ASKED_MODEL,

@@ -11,9 +11,10 @@ import numpy as np
 from tidemill_server.accounts import Accounts
 from tidemill_server.features.request import Asked
 from tidemill_server.ids import PredictionIds
-from tidemill_server.inference import LONG_BYTES, Inference
+from tidemill_server.inference import LONG_BYTES
 from tidemill_server.lifecycle.state import Served, State
 from tidemill_server.metrics.registry import Outcome
+from tidemill_server.models import READY, Model, Models
 from tidemill_server.protocol import compression
 from tidemill_server.protocol.errors import ProtocolError, TooLate, fault, shown
 from tidemill_server.protocol.infer import Envelope, InferRequest
@@ -22,8 +23,9 @@ from tidemill_server.protocol.rows import read_rows
 from tidemill_server.rpc.calls import Call, Reply, bad, good
 from tidemill_server.rpc.frames import Header
 from tidemill_server.rpc.messages import CLASSES, HEALTH, INFERENCE, Message, parse
-from tidemill_server.rpc.tensors import read_infer, write_infer
+from tidemill_server.rpc.tensors import name_in, read_infer, write_infer
 from tidemill_server.rpc.terms import SMALL_BYTES
+from tidemill_server.settings import Limits
 
 if TYPE_CHECKING:  # imported only where traces are recorded
     from tidemill_server.traces.trace import Trace
@@ -46,17 +48,24 @@ class Service:
     """The methods by their paths."""
 
     def __init__(
-        self, state: State, inference: Inference, *, ids: PredictionIds, accounts: Accounts
+        self,
+        state: State,
+        models: Models,
+        limits: Limits,
+        *,
+        ids: PredictionIds,
+        accounts: Accounts,
     ) -> None:
         self._state = state
-        self._inference = inference
-        self._stamp = inference.stamp
+        self._models = models
+        self._large = limits.body_bytes
         self._ids = ids
         self._accounts = accounts
         self._traces = accounts.traces
         told: dict[str, Callable[[Message], dict[str, Any]]] = {
             "ServerLive": lambda _: {"live": True},
             "ServerReady": lambda _: {"ready": state.ready},
+            "RepositoryIndex": self._index,
             "ServerMetadata": lambda _: {**server_metadata(), "extensions": []},
             "ModelReady": self._model_ready,
             "ModelMetadata": self._metadata,
@@ -120,7 +129,8 @@ class Service:
             status, outcome = 500, Outcome.ERROR
             reply = bad(fault(), named)
         seconds = time.perf_counter() - started
-        self._accounts.answered(INFER.decode(), status, outcome, seconds, call.trace)
+        accounts = call.model.accounts if call.model is not None else self._accounts
+        accounts.answered(INFER.decode(), status, outcome, seconds, call.trace)
         return reply
 
     async def _bounded(self, call: Call, prediction: str) -> Reply:
@@ -134,30 +144,39 @@ class Service:
             raise TooLate(call.seconds) from None
 
     async def _infer(self, call: Call, prediction: str) -> Reply:
-        served = self._state.model()
-        with self._inference.gate:
-            envelope, asked = await self._read(call, served)
+        only, message = self._models.only, None
+        if only is None:
+            message = await self._message(call)
+            only = self._models.named(name_in(message))
+        call.model = only
+        inference, served = only.inference, only.state.model()
+        with inference.gate:
+            if message is None:
+                message = await self._message(call)
+            envelope, asked = await self._read(call, only, served, message)
+            del message
             rows, told = await _rows(served, asked, call.trace)
             request = InferRequest(
                 *(envelope.id, rows, envelope.outputs, told, envelope.as_bytes, envelope.explain)
             )
-            answer, request = await self._inference.answered(
-                served, request, prediction, call.trace
-            )
+            answer, request = await inference.answered(served, request, prediction, call.trace)
             written = write_infer(
-                request, answer, served.signature, stamp=self._stamp, prediction=prediction
+                request, answer, served.signature, stamp=inference.stamp, prediction=prediction
             )
-            return await _finished(call, written)
+            reply = await _finished(call, written)
+            reply.trailers.extend(only.told)
+            return reply
 
-    async def _read(self, call: Call, served: Served) -> tuple[Envelope, np.ndarray | Asked]:
+    async def _read(
+        self, call: Call, model: Model, served: Served, message: bytes
+    ) -> tuple[Envelope, np.ndarray | Asked]:
         """The request with its rows, or what is to be looked up; what they came from is let go."""
-        message = await self._message(call)
-        most, lookup = self._inference.limits.rows, served.lookup
+        most, lookup = model.inference.limits.rows, served.lookup
 
         def read() -> tuple[Envelope, np.ndarray | Asked]:
             keys = len(lookup.reader.keys) if lookup is not None else 0
             asked = read_infer(message, served.signature, most, keys)
-            self._check_model(asked.model, asked.version)
+            model.check(asked.model, asked.version)
             envelope = asked.envelope
             inputs, envelope.inputs = envelope.inputs, None
             if lookup is None:
@@ -172,7 +191,7 @@ class Service:
         message = call.message()
         if not call.encoding:
             return message
-        most = self._inference.limits.body_bytes if call.path == INFER else SMALL_BYTES
+        most = self._large if call.path == INFER else SMALL_BYTES
         # In a thread: a small message may be large when it is read.
         encoding, take = call.encoding, call.share.take
         return await call.share.in_thread(
@@ -180,31 +199,30 @@ class Service:
         )
 
     def _model_ready(self, asked: Message) -> dict[str, Any]:
-        self._check_model(asked.name, asked.version)
-        return {"ready": self._state.ready}
+        return {"ready": self._asked(asked).state.ready}
 
     def _metadata(self, asked: Message) -> dict[str, Any]:
-        self._check_model(asked.name, asked.version)
-        served = self._state.model()
-        found = model_metadata(self._stamp, served.signature, (), served.platform)
+        model = self._asked(asked)
+        served = model.state.model()
+        found = model_metadata(model.inference.stamp, served.signature, (), served.platform)
         if served.lookup is not None:
             tables = served.lookup.reader.tables
             found["properties"] = {"features": ",".join(table.dataset for table in tables)}
         return found
 
+    def _index(self, asked: Message) -> dict[str, Any]:
+        listed = self._models.index()
+        return {"models": [one for one in listed if not asked.ready or one["state"] == READY]}
+
+    def _asked(self, asked: Message) -> Model:
+        model = self._models.named(asked.name)
+        model.check(asked.name, asked.version)
+        return model
+
     def _health(self, asked: Message) -> dict[str, Any]:
         if asked.service not in ("", SERVICE):
             raise ProtocolError(404, f"no service {shown(asked.service)} here; there is {SERVICE}")
         return {"status": SERVING if self._state.ready else NOT_SERVING}
-
-    def _check_model(self, name: str, version: str) -> None:
-        stamp = self._stamp
-        if name != stamp.name:
-            raise ProtocolError(404, f"no model {shown(name)} here; there is {stamp.name!r}")
-        if version not in ("", stamp.version):
-            raise ProtocolError(
-                404, f"no version {shown(version)} here; there is {stamp.version!r}"
-            )
 
 
 async def _rows(

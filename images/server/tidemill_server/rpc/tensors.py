@@ -29,6 +29,8 @@ from tidemill_server.rpc.messages import CLASSES, Message, parse
 SPARE_FIELDS = 1000
 FIELDS_OF_A_TENSOR = 8
 MAX_DIMENSIONS = 8
+MAX_NAME_BYTES = 1000
+_NAME_TAG = 1 << 3 | 2  # model_name, a text
 # Which fields of a request have fields of their own that count: its tensors, and those of a tensor
 # its values.
 _COUNTED = ((5, 6), (5,), ())
@@ -144,6 +146,31 @@ def _text(name: str, place: int, value: bytes) -> str:
         return value.decode()
     except UnicodeDecodeError:
         raise bad_request(f"input {shown(name)}: the text {place} is not UTF-8") from None
+
+
+def name_in(data: bytes) -> str:
+    """The model that a request names, found without reading it; `check` it when it is read.
+
+    Clients write it first. Raises ProtocolError where so much comes before it that none would.
+    """
+    place = 0
+    for _ in range(SPARE_FIELDS):
+        if place >= len(data):
+            return ""
+        tag, place = _varint(data, place)
+        kind, size = tag & 7, 0
+        if kind == 2:
+            size, place = _varint(data, place)
+        elif kind == 0:
+            _, place = _varint(data, place)
+        elif kind in (1, 5):
+            size = 8 if kind == 1 else 4
+        else:
+            raise bad_request("the message has a group, which is no part of the protocol")
+        if tag == _NAME_TAG:
+            return data[place : place + min(size, MAX_NAME_BYTES)].decode("utf-8", "replace")
+        place += size
+    raise ProtocolError(413, "the message has more fields than a request can mean")
 
 
 def check_fields(data: bytes, most: int, most_values: int) -> None:

@@ -74,7 +74,7 @@ def read_list(file: Path) -> tuple[Wanted, ...]:
 
 def _model(one: object, where: str) -> Wanted:
     if not isinstance(one, dict):
-        raise ValueError(f"{where} must be an object")
+        raise ValueError(f"{where} must be an object")  # noqa: TRY004 - the file's fault
     name, digest, uri = (one.get(field) for field in ("name", "digest", "uri"))
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValueError(f"{where}.name must be a label of at most 63 of a-z, 0-9 and -")

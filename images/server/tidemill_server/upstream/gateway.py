@@ -40,9 +40,6 @@ log = logging.getLogger(__name__)
 class Gateway:
     """One container behind its paths."""
 
-    # Paths that anybody may ask for: there are no pages.
-    shown: frozenset[str] = frozenset()
-
     def __init__(
         self,
         container: Container,
@@ -68,6 +65,10 @@ class Gateway:
             "/v2/health/ready": lambda: readiness(container.state, {}),
             "/metrics": lambda: Answer(200, metrics.render(), CONTENT_TYPE),
         }
+
+    def is_shown(self, path: str) -> bool:  # noqa: ARG002
+        """Whether anybody may ask for it: there are no pages."""
+        return False
 
     def is_counted(self, path: str) -> bool:
         """Whether a request for it is one that is passed on."""

@@ -25,7 +25,6 @@ from tidemill_server.access.tls import Tls
 from tidemill_server.answers import Answer
 from tidemill_server.exits import Exit
 from tidemill_server.listening import GOODBYE_SECONDS
-from tidemill_server.protocol.infer import Stamp
 from tidemill_server.rest.front import Front
 from tidemill_server.rest.request import Request
 from tidemill_server.rest.terms import Patience
@@ -213,7 +212,7 @@ def test_an_answer_is_whole_however_slowly_it_is_taken(
     tls = Tls(authority.secret(tmp_path / "secret"))
 
     async def served() -> int:
-        front = Front(_Large(), Stamp("m", "1", "sha256:0"), Patience(30.0, 75.0))
+        front = Front(_Large(), [], Patience(30.0, 75.0))
         listener = socket.create_server(("127.0.0.1", 0))
         port = listener.getsockname()[1]
         await front.listen(listener, tls.context)

@@ -16,6 +16,8 @@ from tidemill_server.ids import PredictionIds
 from tidemill_server.inference import Inference
 from tidemill_server.lifecycle.state import Served, State
 from tidemill_server.metrics.registry import Metrics, Outcome
+from tidemill_server.models import Model as ServedModel
+from tidemill_server.models import One
 from tidemill_server.package.signature import parse_signature
 from tidemill_server.protocol.infer import Stamp
 from tidemill_server.rpc import frames
@@ -189,5 +191,8 @@ def peer(thread: Executor, limits: Limits | None = None, *, pace: float = 0.0) -
     batcher = Batcher(model, Pace(pace, pace), max_rows=10, thread=thread)
     state.serve(Served(signature, batcher))
     inference = Inference(Stamp("m", "1", "sha256:0"), limits)
-    service = Service(state, inference, ids=PredictionIds(), accounts=Accounts(metrics))
-    return Peer(Front(service, inference), metrics, model, inference, service, state)
+    accounts = Accounts(metrics)
+    models = One(ServedModel(state, inference, accounts))
+    service = Service(state, models, limits, ids=PredictionIds(), accounts=accounts)
+    front = Front(service, inference.budget, limits)
+    return Peer(front, metrics, model, inference, service, state)

@@ -1,0 +1,69 @@
+"""One model of several: all that a server with one model has of it, but for what is shared."""
+
+import asyncio
+import gc
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tidemill_server.about.page import pages
+from tidemill_server.accounts import Accounts
+from tidemill_server.answers import stamp_headers
+from tidemill_server.app import Application
+from tidemill_server.hosts import Common
+from tidemill_server.inference import Inference
+from tidemill_server.lifecycle.memory import give_back
+from tidemill_server.lifecycle.start import Prober, Starter
+from tidemill_server.lifecycle.state import State
+from tidemill_server.metrics.registry import Metrics
+from tidemill_server.metrics.watching import watch_model
+from tidemill_server.models import Model
+from tidemill_server.protocol.infer import Stamp
+from tidemill_server.shelf.listing import Wanted
+
+
+class Hosted:
+    """Made when it is wanted; `load` makes it answer."""
+
+    def __init__(
+        self, wanted: Wanted, common: Common, prober: Prober, turn: asyncio.Lock, scratch: Path
+    ) -> None:
+        self.wanted = wanted
+        self._scratch = scratch
+        settings = wanted.settings(common.settings, scratch)
+        self.state, self.metrics = State(), Metrics(process=False)
+        stamp = Stamp(wanted.name, wanted.version, wanted.digest)
+        inference = Inference(stamp, settings.limits, beside=common.inference)
+        watch_model(self.metrics, inference, self.state)
+        log_every, traces = settings.access_log_every, common.accounts.traces
+        accounts = Accounts(self.metrics, log_every, traces)
+        self.model = Model(self.state, inference, accounts, tuple(stamp_headers(stamp)))
+        self.app = Application(
+            *(self.state, inference), metrics=self.metrics, ids=common.ids, accounts=accounts
+        )
+        if settings.page:
+            self.app.show(pages())
+        # Its own: a model that takes long keeps no other waiting for its turn.
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"model-{wanted.name}")
+        self._starter = Starter(
+            *(settings, self.state, self.metrics, prober, self._thread), turn=turn
+        )
+
+    @property
+    def answers(self) -> bool:
+        """Whether it is loaded."""
+        return self.state.served is not None
+
+    async def load(self) -> None:
+        """Return when it answers; raises Refused."""
+        await self._starter.start()
+
+    def clear(self) -> None:
+        """Leave nothing behind on the disk. Blocks. What is loaded goes with the last request."""
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+
+def sweep() -> None:
+    """Give back what a model took that nobody asks any more. Blocks."""
+    gc.collect()
+    give_back()

@@ -66,11 +66,11 @@ def manifest(files: dict[str, bytes]) -> bytes:
     )
 
 
-def publish(bucket: Bucket, files: dict[str, bytes]) -> str:
+def publish(bucket: Bucket, files: dict[str, bytes], prefix: str = PREFIX) -> str:
     """Put a package into the bucket; its digest."""
     data = manifest(files)
-    bucket.objects.update({PREFIX + name: body for name, body in files.items()})
-    bucket.objects[PREFIX + "manifest.json"] = data
+    bucket.objects.update({prefix + name: body for name, body in files.items()})
+    bucket.objects[prefix + "manifest.json"] = data
     return digests.sha256_digest(data)
 
 

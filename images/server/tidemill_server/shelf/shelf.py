@@ -229,7 +229,7 @@ class Shelf:
         answering = sum(place.answering is not None for place in places)
         if all(place.is_tried for place in places) and (answering or not places):
             state.follow("", "")
-            log.info("ready", extra={"models": answering, "of": len(places)})
+            log.info("serving", extra={"models": answering, "of": len(places)})
             return
         waiting = next((one.newest for one in places if one.answering is None), None)
         if waiting is not None:

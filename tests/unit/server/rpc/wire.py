@@ -11,6 +11,7 @@ import numpy as np
 from tests.unit.server.protocol.test_fuzz import SIGNATURE
 
 from tidemill_server.accounts import Accounts
+from tidemill_server.answers import stamp_headers
 from tidemill_server.batching.batcher import Batcher, Pace
 from tidemill_server.ids import PredictionIds
 from tidemill_server.inference import Inference
@@ -194,5 +195,5 @@ def peer(thread: Executor, limits: Limits | None = None, *, pace: float = 0.0) -
     accounts = Accounts(metrics)
     models = One(ServedModel(state, inference, accounts))
     service = Service(state, models, limits, ids=PredictionIds(), accounts=accounts)
-    front = Front(service, inference.budget, limits)
+    front = Front(service, inference.budget, limits, stamp_headers(inference.stamp))
     return Peer(front, metrics, model, inference, service, state)

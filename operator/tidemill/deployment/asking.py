@@ -7,7 +7,7 @@ that is slow, sends too much or anything else than what it should costs a moment
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv6Address, ip_address
+from ipaddress import ip_address
 from typing import Any
 
 import aiohttp
@@ -15,6 +15,7 @@ from yarl import URL
 
 from tidemill.children.pods import is_over
 from tidemill.deployment.said import Answer, NotToldError, read
+from tidemill.store.addresses import unwrapped
 
 PATH = "v2/health/ready"
 SECONDS = 2.0
@@ -99,14 +100,9 @@ def _address(pod: Mapping[str, Any]) -> str:
         address = ip_address(str(pod.get("status", {}).get("podIP", "")))
     except ValueError:
         return ""
-    elsewhere = address.is_loopback or address.is_link_local or address.is_multicast
-    if elsewhere or address.is_unspecified or _has_zone(address):
-        return ""
-    return str(address)
-
-
-def _has_zone(address: object) -> bool:
-    return isinstance(address, IPv6Address) and address.scope_id is not None
+    meant = unwrapped(address)
+    elsewhere = meant.is_loopback or meant.is_link_local or meant.is_multicast
+    return "" if elsewhere or meant.is_unspecified else str(address)
 
 
 def _ends(pod: Mapping[str, Any]) -> bool:

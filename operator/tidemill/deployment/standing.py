@@ -87,11 +87,12 @@ def _refused(wanted: str, found: Sequence[Said | None]) -> Verdict | None:
         if said is None or said.wanted != wanted or said.reason in (READY, LOADING):
             continue
         reason = Reason.named(said.reason) or Reason.MODEL_UNLOADABLE
+        message = said.message or reason.meaning.rstrip(".")
         if reason in _PASSING:
-            verdict = progressing(reason, said.message or reason.meaning)
+            verdict = progressing(reason, message)
         else:
             out = SIGN if reason is Reason.SIGNATURE_INVALID else WAY_OUT
-            verdict = stalled(reason, (said.message or reason.meaning) + out)
+            verdict = stalled(reason, message + out)
         return _beside(verdict, said.digest if said.digest != wanted else "")
     return None
 

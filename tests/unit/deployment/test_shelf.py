@@ -100,8 +100,10 @@ def test_what_was_told_is_read_back() -> None:
         json.dumps({"models": [{**BEFORE, "digest": "sha256:x"}]}),
         json.dumps({"models": [BEFORE] * 33}),
     ],
-    ids=["none", "empty", "no JSON", "deep", "a list", "by name", "no entries", "name", "uri"]
-    + ["digest", "too many"],
+    ids=[
+        *("none", "empty", "no JSON", "deep", "a list", "by name", "no entries", "name", "uri"),
+        *("digest", "too many"),
+    ],
 )
 def test_what_somebody_made_of_it_is_not_read(text: str | None) -> None:
     assert told_before(text) == {}

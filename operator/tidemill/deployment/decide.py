@@ -173,7 +173,7 @@ def _with_models(
     if told := needed or (troubles if none else []):
         message = together([one for one, _ in told])
         return replace(observed, trouble=Diagnosis(told[0][1].reason, message, "", final=True))
-    if lost:
+    if lost and target.available:
         message = f"model {', '.join(sorted(lost)[:MAX_NAMED])} does not answer in its pods yet"
         return replace(observed, trouble=Diagnosis(Reason.MODELS_LOADING, message, ""))
     return observed

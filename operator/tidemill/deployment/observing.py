@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from tidemill.api.v1alpha1.conditions import Verdict, progressing, stalled
-from tidemill.api.v1alpha1.model_deployment import ModelDeploymentSpec
+from tidemill.api.v1alpha1.model_deployment import ModelDeploymentSpec, ModelDeploymentStatus
 from tidemill.api.v1alpha1.reasons import Reason
 from tidemill.children.ownership import selector
 from tidemill.children.platform import Platform
 from tidemill.children.pods import Diagnosis, diagnose, is_over
-from tidemill.children.status import Passing
+from tidemill.children.status import Passing, status_of
 from tidemill.deployment import access, lookup
 from tidemill.deployment.asking import Asking, worth_asking
 from tidemill.deployment.keys import Keys
@@ -95,9 +95,9 @@ class Observing:
     ) -> Shelf | None:
         if not spec.models:
             return None
-        return await self._resolver.shelf_of(
-            live, spec.models, told_before(before.text if before else None)
-        )
+        states = status_of(ModelDeploymentStatus, live).models or ()
+        told = told_before(before.text if before else None, states)
+        return await self._resolver.shelf_of(live, spec.models, told)
 
     async def _target(
         self, live: Live, spec: ModelDeploymentSpec, shelf: Shelf | None

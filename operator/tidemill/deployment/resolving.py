@@ -17,7 +17,7 @@ from tidemill.deployment import behind
 from tidemill.deployment.keys import is_within, readable
 from tidemill.deployment.manifests import KIND
 from tidemill.deployment.packages import Packages
-from tidemill.deployment.shelf import Listed, Shelf, entry
+from tidemill.deployment.shelf import Shelf, entry
 from tidemill.deployment.target import Target
 from tidemill.engine.context import Context
 from tidemill.engine.errors import Stalled
@@ -62,14 +62,12 @@ class Resolver:
         self,
         live: Mapping[str, Any],
         models: Sequence[ServedModel],
-        before: Mapping[str, Listed],
+        before: Mapping[str, Target],
     ) -> Shelf:
         """Find what each entry of `spec.models` means; one that is wrong touches no other."""
         namespace = live["metadata"]["namespace"]
         kept = {
-            name: one
-            for name, one in before.items()
-            if is_within(Target(one["uri"], one["digest"]), namespace, self._bucket)
+            name: one for name, one in before.items() if is_within(one, namespace, self._bucket)
         }
         entries = []
         for place, model in enumerate(models):

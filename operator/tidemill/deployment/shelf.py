@@ -1,18 +1,18 @@
 """Several models in one server: what the list says, and the text by which the pods are told. Pure.
 
 An entry whose package is not known (its run has not ended, or failed; its address is not of this
-namespace) keeps what the pods were told of it before: a model that is to become another one goes on
-answering until there is another one. An entry of which there is nothing before is left out.
+namespace) keeps the package that the pods were told before: a model that is to become another one
+goes on answering until there is another one. An entry that had none is left out.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from tidemill.api.v1alpha1.conditions import Verdict
-from tidemill.api.v1alpha1.served_models import MAX_MODELS, ServedModel
+from tidemill.api.v1alpha1.served_models import MAX_MODELS, ModelState, ServedModel
 from tidemill.deployment.target import Target
 from tidemill.kube.drift import quantity
 from tidemill.store.digests import canonical_json, is_digest
@@ -35,14 +35,13 @@ class Entry:
 
     name: str
     wanted: Target | Verdict
+    former: Target | None = None  # which is kept while there is no other
     listed: Listed | None = None
 
     @property
-    def former(self) -> Target | None:
-        """Give the package that answers in place of the one wanted, where there is any."""
-        if self.listed is None or isinstance(self.wanted, Target):
-            return None
-        return Target(self.listed["uri"], self.listed["digest"])
+    def package(self) -> Target | None:
+        """Give the package that the pods are told."""
+        return self.wanted if isinstance(self.wanted, Target) else self.former
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +67,18 @@ class Shelf:
         return frozenset(one.name for one in self.entries)
 
 
-def entry(model: ServedModel, wanted: Target | Verdict, before: Mapping[str, Listed]) -> Entry:
+def entry(model: ServedModel, wanted: Target | Verdict, before: Mapping[str, Target]) -> Entry:
     """Make the entry of a model; `before` is what the pods were told last, by name."""
-    if isinstance(wanted, Verdict):
-        return Entry(model.name, wanted, before.get(model.name))
-    listed: dict[str, Any] = {"name": model.name, "uri": wanted.uri, "digest": wanted.digest}
+    former = before.get(model.name) if isinstance(wanted, Verdict) else None
+    package = former if isinstance(wanted, Verdict) else wanted
+    if package is None:
+        return Entry(model.name, wanted)
+    listed: dict[str, Any] = {"name": model.name, "uri": package.uri, "digest": package.digest}
     if model.verification is not None:
         listed["publicKeys"] = list(model.verification.public_keys)
     if limits := _limits(model):
         listed["limits"] = limits
-    return Entry(model.name, wanted, listed)
+    return Entry(model.name, wanted, former, listed)
 
 
 def _limits(model: ServedModel) -> dict[str, int]:
@@ -92,18 +93,22 @@ def _limits(model: ServedModel) -> dict[str, int]:
     return {name: limit for name, limit in limits.items() if limit is not None}
 
 
-def told_before(text: str | None) -> dict[str, Listed]:
-    """Read a list that the pods were told; what somebody made of it by hand is not read."""
+def told_before(text: str | None, states: Iterable[ModelState] = ()) -> dict[str, Target]:
+    """Read which packages the pods were told, from the list; what is not there, from the status.
+
+    A Secret is away for a moment whenever it is made anew.
+    """
+    noted = {one.name: Target(one.uri, one.digest) for one in states if one.uri and one.digest}
     try:
         document = json.loads(text or "")
     except (ValueError, RecursionError):
-        return {}
+        return noted
     models = document.get("models") if isinstance(document, dict) else None
     found = models if isinstance(models, list) and len(models) <= MAX_MODELS else []
-    return {one["name"]: one for one in found if _is_entry(one)}
+    return noted | {one["name"]: Target(one["uri"], one["digest"]) for one in found if _is_one(one)}
 
 
-def _is_entry(one: object) -> bool:
+def _is_one(one: object) -> bool:
     return (
         isinstance(one, dict)
         and isinstance(one.get("name"), str)

@@ -63,8 +63,10 @@ def _standing(entry: Entry, answers: Sequence[Answer], pods: int) -> Standing:
     found = [one.models.get(entry.name) for one in answers]
     answering = any(said and said.digest for said in found)
     if isinstance(entry.wanted, Verdict):
-        trouble = _beside(entry.wanted, _former(entry, found))
-        return Standing(_state(entry, f"0/{len(found)}", trouble), trouble, False, answering)
+        former = entry.former.digest if entry.former else ""
+        kept = sum(said is not None and said.digest == former for said in found) if former else 0
+        trouble = _beside(entry.wanted, former if kept else "")
+        return Standing(_state(entry, f"{kept}/{len(found)}", trouble), trouble, False, answering)
     wanted = entry.wanted.digest
     having = sum(said is not None and said.digest == wanted for said in found)
     refused = _refused(wanted, found)
@@ -107,11 +109,6 @@ def _loading(having: int, answers: Sequence[Answer], pods: int) -> Verdict:
     return progressing(Reason.MODELS_LOADING, message)
 
 
-def _former(entry: Entry, found: Sequence[Said | None]) -> str:
-    former = entry.former.digest if entry.former else ""
-    return former if any(said and said.digest == former for said in found) else ""
-
-
 def _beside(verdict: Verdict, digest: str) -> Verdict:
     """Say that another version of it goes on answering, if one does."""
     if not digest:
@@ -121,13 +118,13 @@ def _beside(verdict: Verdict, digest: str) -> Verdict:
 
 
 def _state(entry: Entry, count: str, trouble: Verdict | None) -> ModelState:
-    wanted = entry.wanted if isinstance(entry.wanted, Target) else None
+    package = entry.package
     reason: str = READY if trouble is None else trouble.reason
     return ModelState(
         name=entry.name,
-        version=wanted.version if wanted else None,
-        uri=wanted.uri if wanted else None,
-        digest=wanted.digest if wanted else None,
+        version=package.version if package else None,
+        uri=package.uri if package else None,
+        digest=package.digest if package else None,
         ready=count,
         reason=LOADING if reason == Reason.MODELS_LOADING else reason,
         message=trouble.message[:MAX_MESSAGE] if trouble else None,

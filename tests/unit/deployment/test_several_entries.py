@@ -17,6 +17,7 @@ from tests.unit.deployment.several import (
 )
 
 from tidemill.engine.key import Key
+from tidemill.kube.resources import SECRETS
 
 # A wrong entry and its run; the reason, how it is told, and what.
 WRONG: dict[str, tuple[Body, Body | None, str, str, str]] = {
@@ -78,6 +79,10 @@ async def test_a_model_that_waits_for_its_next_run_goes_on_answering(
     await rolled(servers)
     assert summary(body)["reason"] == "WaitingForRun"
     assert "version aaaaaaaaaaaa keeps answering; the others answer" in summary(body)["message"]
+    assert servers.answers() == {"a": digest("a"), "b": digest("b")}
+    assert states(world)["a"] == ("2/2", "WaitingForRun")
+    world.api.remove(world.api.one(SECRETS))  # as it is while it is made anew
+    await rolled(servers)
     assert servers.answers() == {"a": digest("a"), "b": digest("b")}
     put_run(world, "next", artifact=package("c"))
     await rolled(servers)

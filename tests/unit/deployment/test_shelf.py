@@ -8,16 +8,16 @@ from tests.unit.deployment.scene import package
 
 from tidemill.api.v1alpha1.conditions import Verdict, progressing
 from tidemill.api.v1alpha1.reasons import Reason
-from tidemill.api.v1alpha1.served_models import ServedModel
+from tidemill.api.v1alpha1.served_models import ModelState, ServedModel
 from tidemill.deployment.shelf import Entry, Shelf, entry, told_before
 from tidemill.deployment.target import Target
 
 WAITS = progressing(Reason.WAITING_FOR_RUN, "no run")
-BEFORE = {"name": "a", **package("a"), "limits": {"rows": 7}}
+BEFORE = {"name": "a", **package("a")}
 
 
 def made(
-    wanted: Target | Verdict | None = None, before: dict[str, Any] | None = None, **model: Any
+    wanted: Target | Verdict | None = None, before: dict[str, Target] | None = None, **model: Any
 ) -> Entry:
     asked = ServedModel.model_validate({"name": "a", "run": "r", **model})
     return entry(asked, wanted or Target(**package("b")), before or {})
@@ -62,16 +62,18 @@ def test_limits_that_are_not_set_are_left_out(
     assert listed.get("limits") == expected
 
 
-def test_an_entry_without_a_package_keeps_what_was_told_before() -> None:
-    kept = made(WAITS, {"a": BEFORE}, limits={"rows": 1})
-    assert kept.listed == BEFORE
-    assert kept.former == Target(**package("a"))
-    assert made(before={"a": BEFORE}).former is None
+def test_an_entry_without_a_package_keeps_the_one_before() -> None:
+    before = {"a": Target(**package("a"))}
+    kept = made(WAITS, before, limits={"rows": 1})
+    assert kept.listed == {"name": "a", **package("a"), "limits": {"rows": 1}}
+    assert (kept.former, kept.package) == (before["a"], before["a"])
+    known = made(before=before)
+    assert (known.former, known.package) == (None, Target(**package("b")))
 
 
 def test_an_entry_of_which_nothing_is_known_is_left_out() -> None:
-    left_out = made(WAITS, {"b": BEFORE})
-    assert (left_out.listed, left_out.former) == (None, None)
+    left_out = made(WAITS, {"b": Target(**package("a"))})
+    assert (left_out.listed, left_out.package) == (None, None)
     shelf = Shelf((left_out, made(name="b")))
     assert [one["name"] for one in json.loads(shelf.text)["models"]] == ["b"]
     assert shelf.names == {"a", "b"}
@@ -81,8 +83,19 @@ def test_an_entry_of_which_nothing_is_known_is_left_out() -> None:
 
 def test_what_was_told_is_read_back() -> None:
     entries = (made(limits={"rows": 1}), made(name="b"))
-    found = told_before(Shelf(entries).text)
-    assert found == {"a": entries[0].listed, "b": entries[1].listed}
+    target = Target(**package("b"))
+    assert told_before(Shelf(entries).text) == {"a": target, "b": target}
+
+
+def test_what_no_list_tells_is_known_from_the_status() -> None:
+    states = [
+        ModelState(name="a", ready="1/1", reason="Ready", **package("a")),
+        ModelState(name="c", ready="1/1", reason="Ready", **package("c")),
+        ModelState(name="d", ready="0/1", reason="RunFailed"),
+    ]
+    noted = {"a": Target(**package("a")), "c": Target(**package("c"))}
+    assert told_before(None, states) == noted
+    assert told_before(Shelf((made(),)).text, states) == {**noted, "a": Target(**package("b"))}
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """How the models of a list stand: one case per thing that pods and entries can say."""
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from tests.unit.deployment.scene import digest, package
@@ -26,16 +25,12 @@ MEND = ": mend the package, or name another in spec.models"
 SIGN = ": name a package signed by a key of its verification, or believe the one that did"
 
 
-def listed(target: Target) -> dict[str, Any]:
-    return {"name": "m", "uri": target.uri, "digest": target.digest}
-
-
 def stood(*said: Said | None, wanted: Target | Verdict = WANTED, pods: int = 2) -> Standing:
     """Have one model of which pods say this; None: the pod says nothing of it."""
     answers = [
         Answer(f"p{number}", {} if one is None else {"m": one}) for number, one in enumerate(said)
     ]
-    before = None if isinstance(wanted, Target) else listed(Target(**package("a")))
+    before = None if isinstance(wanted, Target) else Target(**package("a"))
     [found] = standings(Shelf((Entry("m", wanted, before),)), answers, pods)
     return found
 
@@ -87,7 +82,7 @@ STANDS: dict[str, tuple[Standing, str, str, str | None]] = {
     "no pod wanted": (stood(pods=0), "0/0", "Ready", None),
     "no run yet": (
         stood(OLD, wanted=WAITS),
-        *("0/1", "WaitingForRun", "no run; version aaaaaaaaaaaa keeps answering"),
+        *("1/1", "WaitingForRun", "no run; version aaaaaaaaaaaa keeps answering"),
     ),
     "no run yet, and nothing before": (
         stood(None, wanted=WAITS),
@@ -95,7 +90,7 @@ STANDS: dict[str, tuple[Standing, str, str, str | None]] = {
     ),
     "a failed run": (
         stood(OLD, OLD, wanted=FAILED),
-        *("0/2", "RunFailed", "the run failed; version aaaaaaaaaaaa keeps answering"),
+        *("2/2", "RunFailed", "the run failed; version aaaaaaaaaaaa keeps answering"),
     ),
 }
 
@@ -108,7 +103,7 @@ def test_a_model(case: str) -> None:
 
 
 def test_a_pod_that_does_not_tell_is_named() -> None:
-    shelf = Shelf((Entry("m", WANTED, listed(WANTED)),))
+    shelf = Shelf((Entry("m", WANTED),))
     answers = (Answer("p0", {"m": GOOD}), Answer("p1", fault="it is no JSON"))
     [stand] = standings(shelf, answers, 2)
     assert stand.state.message == "1 of 2 pod(s) have it; pod p1 does not tell: it is no JSON"
@@ -118,8 +113,11 @@ def test_a_pod_that_does_not_tell_is_named() -> None:
 def test_the_state_has_the_package_wanted() -> None:
     state = stood(GOOD).state
     assert (state.version, state.uri, state.digest) == ("b" * 12, WANTED.uri, WANTED.digest)
-    unknown = stood(OLD, wanted=FAILED).state
-    assert (unknown.version, unknown.uri, unknown.digest) == (None, None, None)
+    kept = stood(OLD, wanted=FAILED).state
+    assert (kept.version, kept.uri, kept.digest) == ("a" * 12, *package("a").values())
+    [unknown] = standings(Shelf((Entry("m", FAILED),)), (), 2)
+    state = unknown.state
+    assert (state.version, state.uri, state.digest, state.ready) == (None, None, None, "0/0")
 
 
 def test_a_long_message_is_cut() -> None:

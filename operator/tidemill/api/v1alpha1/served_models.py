@@ -99,10 +99,14 @@ class ModelState(StatusModel):
     version: Annotated[
         str | None, Field(max_length=12, description="The first twelve digits of the digest.")
     ] = None
-    uri: Annotated[
-        str | None, Field(max_length=2048, description="Address of the package wanted.")
+    uri: Annotated[str | None, Field(max_length=2048, description="Address of the package.")] = None
+    digest: Annotated[
+        Digest | None,
+        Field(
+            description="Digest of the package wanted; while that is not known, of the one that is "
+            "kept, if any."
+        ),
     ] = None
-    digest: Annotated[Digest | None, Field(description="Digest of the package wanted.")] = None
     ready: Annotated[
         str,
         Field(

@@ -87,6 +87,7 @@ async def only(client: Client, resource: Any, namespace: str) -> Body:
     return found
 
 
+@pytest.mark.usefixtures("kubectl")  # which has brought the definitions
 async def test_a_list_is_served_and_another_one_makes_no_new_pods(
     client: Client, namespace: str, reconciler: ModelDeploymentReconciler
 ) -> None:

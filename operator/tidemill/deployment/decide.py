@@ -12,6 +12,7 @@ renewed, and it has as many pods as the spec says.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from tidemill.api.v1alpha1.conditions import Verdict, progressing, ready, stalled
 from tidemill.api.v1alpha1.model_deployment import (
@@ -76,12 +77,7 @@ def decide(
             Verdict("Unknown", Reason.SUSPENDED, message),
             keep=stable,
         )
-    base = base.model_copy(
-        update={
-            "models": [one.state for one in stands] or None,
-            "models_ready": count(stands) if stands else None,
-        }
-    )
+    base = base.model_copy(update=_told_of(stands))
     if isinstance(observed.target, Verdict) or revision is None:
         verdict = observed.target if isinstance(observed.target, Verdict) else _no_target()
         return Plan(
@@ -109,14 +105,13 @@ def decide(
             select=revision,
             requeue_after=SETTLE_SECONDS,
         )
-    old = tuple(d for d in observed.deployments if d.revision != revision)
-    verdict = ready(f"{target.target} serves with {target.ready} pod(s)")
+    served = ready(f"{target.target} serves with {target.ready} pod(s)")
     return Plan(
         _shown(base, target, None),
-        whole(stands, target.ready) if stands else verdict,
+        whole(stands, target.ready) if stands else served,
         serve=observed.target,
         select=revision,
-        delete=old,
+        delete=tuple(d for d in observed.deployments if d.revision != revision),
         requeue_after=_again(stands),
     )
 
@@ -132,6 +127,13 @@ def _stands(
         return ()
     asked = stable.revision if stable and stable.target.several else revision
     return standings(observed.shelf, observed.answers.get(asked or "", ()), spec.replicas)
+
+
+def _told_of(stands: Sequence[Standing]) -> dict[str, Any]:
+    """Give what the status says of them; nothing where it is one model."""
+    if not stands:
+        return {"models": None, "models_ready": None}
+    return {"models": [one.state for one in stands], "models_ready": count(stands)}
 
 
 def _again(stands: Sequence[Standing]) -> float | None:

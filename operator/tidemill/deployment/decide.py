@@ -23,6 +23,7 @@ from tidemill.api.v1alpha1.model_deployment import (
 from tidemill.api.v1alpha1.reasons import Reason
 from tidemill.children.pods import Diagnosis
 from tidemill.deployment.observed import DeploymentView, Observed
+from tidemill.deployment.said import OF_THE_PACKAGE
 from tidemill.deployment.standing import MAX_NAMED, Standing, count, standings, together, whole
 from tidemill.deployment.target import Target
 from tidemill.store.digests import is_digest
@@ -225,7 +226,7 @@ def _coming_up(
     trouble = observed.trouble
     if trouble is not None:
         out = SIGN if trouble.reason is Reason.SIGNATURE_INVALID else ""
-        out = WAY_OUT if trouble.reason in _OF_THE_PACKAGE else out
+        out = WAY_OUT if trouble.reason in OF_THE_PACKAGE else out
         out = "" if several else out  # which of them is told with what is wrong
         message = f"{wanted}: {trouble.message}{out}" + _keeps_serving(stable, same)
         reason = Reason.CRASH_LOOPING if trouble.reason in _CRASHES else trouble.reason
@@ -250,15 +251,6 @@ def _coming_up(
 
 WAY_OUT = ": mend the package, or name another in spec.model"
 SIGN = ": name a package signed by a key of spec.model.verification, or believe the one that did"
-_OF_THE_PACKAGE = {
-    Reason.DIGEST_MISMATCH,
-    Reason.UNEXPECTED_FILE,
-    Reason.MISSING_FILE,
-    Reason.UNSAFE_PATH,
-    Reason.PICKLE_REFUSED,
-    Reason.MALFORMED_PACKAGE,
-    Reason.MODEL_UNLOADABLE,
-}
 
 
 def _keeps_serving(stable: DeploymentView | None, same: bool) -> str:

@@ -14,16 +14,20 @@ from tidemill.store.digests import is_digest
 READY, LOADING = "Ready", "Loading"
 MAX_TEXT = 512
 MAX_TOLD = 1024  # entries looked at, whatever they are
-# What may be wrong with a model. Others, such as what a policy says, are no pod's to say.
-_OF_A_MODEL = frozenset(
+# What is wrong with a package, and stays so until somebody mends it or names another.
+OF_THE_PACKAGE = frozenset(
     {
         *(Reason.DIGEST_MISMATCH, Reason.UNEXPECTED_FILE, Reason.MISSING_FILE),
         *(Reason.UNSAFE_PATH, Reason.PICKLE_REFUSED, Reason.MALFORMED_PACKAGE),
-        *(Reason.SIGNATURE_INVALID, Reason.MODEL_UNLOADABLE, Reason.SPEC_INVALID),
-        *(Reason.STORE_UNAVAILABLE, Reason.ACCESS_DENIED, Reason.BUCKET_MISSING),
-        *(Reason.OOM_KILLED, Reason.SCRATCH_FULL, Reason.INTERNAL_ERROR),
+        Reason.MODEL_UNLOADABLE,
     }
 )
+# What may be wrong with a model. Others, such as what a policy says, are no pod's to say.
+_OF_A_MODEL = OF_THE_PACKAGE | {
+    *(Reason.SIGNATURE_INVALID, Reason.SPEC_INVALID, Reason.INTERNAL_ERROR),
+    *(Reason.STORE_UNAVAILABLE, Reason.ACCESS_DENIED, Reason.BUCKET_MISSING),
+    *(Reason.OOM_KILLED, Reason.SCRATCH_FULL),
+}
 
 
 class NotToldError(ValueError):

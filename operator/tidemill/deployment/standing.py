@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tidemill.api.v1alpha1.conditions import Verdict, progressing, ready, stalled
 from tidemill.api.v1alpha1.reasons import Reason
 from tidemill.api.v1alpha1.served_models import ModelState
-from tidemill.deployment.said import LOADING, READY, Answer, Said
+from tidemill.deployment.said import LOADING, OF_THE_PACKAGE, READY, Answer, Said
 from tidemill.deployment.shelf import Entry, Shelf
 from tidemill.deployment.target import Target
 
@@ -93,7 +93,8 @@ def _refused(wanted: str, found: Sequence[Said | None]) -> Verdict | None:
         if reason in _PASSING:
             verdict = progressing(reason, message)
         else:
-            out = SIGN if reason is Reason.SIGNATURE_INVALID else WAY_OUT
+            out = WAY_OUT if reason in OF_THE_PACKAGE else ""
+            out = SIGN if reason is Reason.SIGNATURE_INVALID else out
             verdict = stalled(reason, message + out)
         return _beside(verdict, said.digest if said.digest != wanted else "")
     return None

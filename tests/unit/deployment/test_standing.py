@@ -77,6 +77,10 @@ STANDS: dict[str, tuple[Standing, str, str, str | None]] = {
         "MissingFile",
         f"The package lacks a file that its manifest names{MEND}",
     ),
+    "refused by the store": (
+        stood(replace(AWAY, reason="AccessDenied")),
+        *("0/1", "AccessDenied", "no answer"),
+    ),
     "the store is away": (stood(AWAY), "0/1", "StoreUnavailable", "no answer"),
     "no pod yet": (stood(), "0/0", "Loading", "no pod of 2 can be asked yet"),
     "no pod wanted": (stood(pods=0), "0/0", "Ready", None),

@@ -86,7 +86,9 @@ class ModelDeploymentSpec(ApiModel):
 
     model_config = ConfigDict(json_schema_extra=rules(*HAVE_NO_LIST, *HAVE_NO_CONTAINER))
 
-    model: Annotated[ModelReference | None, Field(description="The model to serve.")] = None
+    model: Annotated[
+        ModelReference | None, Field(description="The model to serve, where it is one.")
+    ] = None
     models: Annotated[
         list[ServedModel] | None,
         Field(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from tidemill.api.v1alpha1.reasons import Reason
 from tidemill.store.digests import is_digest
 
-READY, LOADING = "Ready", "Loading"
+READY, LOADING, DRAINING = "Ready", "Loading", "Draining"
 MAX_TEXT = 512
 MAX_TOLD = 1024  # entries looked at, whatever they are
 # What is wrong with a package, and stays so until somebody mends it or names another.
@@ -92,6 +92,8 @@ def _reason(value: object) -> str:
     """Take a reason; one that is not known, of a later server perhaps, is still one."""
     if value in (READY, LOADING):
         return str(value)
+    if value == DRAINING:
+        return LOADING  # another pod takes its place
     reason = Reason.named(value) if isinstance(value, str) else None
     return reason if reason in _OF_A_MODEL else Reason.MODEL_UNLOADABLE
 

@@ -66,6 +66,7 @@ LIES: dict[str, tuple[dict[str, Any], Said]] = {
         {"reason": {"x": 1}},
         Said(*([digest("a")] * 2), Reason.MODEL_UNLOADABLE),
     ),
+    "the end of a pod": ({"reason": "Draining"}, Said(*([digest("a")] * 2), "Loading")),
     "a message of another type": ({"message": {"x": 1}}, SAID),
     "signs for a terminal": (
         {"message": "\x1b[2J all\n\nis\twell\u202e"},

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.apiserver import shelf_rules
 from tests.apiserver.crd_objects import KINDS, minimal
 from tests.apiserver.kubectl import Body, Kubectl, RefusedError
 from tests.apiserver.waiting import eventually
@@ -99,3 +100,7 @@ def test_an_image_is_of_the_registry(
     found = refused(kubectl, forbidden)
     assert words in found
     assert "registry.example.org/ml/" in found
+
+
+def test_several_models_name_no_image(kubectl: Kubectl) -> None:
+    kubectl.try_apply(labelled("ModelDeployment", shelf_rules.listed(shelf_rules.RUN)))

@@ -6,6 +6,7 @@ import subprocess
 from typing import Any
 
 import pytest
+from tests.apiserver import shelf_rules
 from tests.apiserver.crd_objects import KINDS, PLURALS, minimal
 from tests.apiserver.kubectl import Kubectl, RefusedError
 
@@ -229,6 +230,7 @@ def test_client_that_posts_without_validation_is_warned_by_name(
             'spec.model.container.protocol: Unsupported value: "gRPC"',
             id="protocol of a container",
         ),
+        *shelf_rules.WRONG,
     ],
 )
 def test_wrong_value_is_refused_by_field(

@@ -40,6 +40,8 @@ STATUSES: dict[str, Body] = {
             "replicas": 2,
             "ready": 2,
         },
+        "models": [{"name": "a", "ready": "2/2", "reason": "Ready"}],
+        "modelsReady": "1/1",
     },
 }
 
@@ -87,7 +89,13 @@ def table(kubectl: Kubectl, kind: str, *flags: str) -> dict[str, str]:
         ),
         (
             "ModelDeployment",
-            {"READY": "True", "REASON": "Ready", "VERSION": "0a0a0a0a0a0a", "REPLICAS": "2/2"},
+            {
+                "READY": "True",
+                "REASON": "Ready",
+                "VERSION": "0a0a0a0a0a0a",
+                "MODELS": "1/1",
+                "REPLICAS": "2/2",
+            },
         ),
     ],
     ids=KINDS,
@@ -168,6 +176,14 @@ def test_conditions_of_two_managers_merge_by_type(kubectl: Kubectl) -> None:
             [
                 "uri <string> Address of a model package in Tidemill's store",
                 "run <string> A TrainingRun in the same namespace.",
+            ],
+        ),
+        (
+            "modeldeployment.spec.models",
+            [
+                "Several models in one server, instead of model: one process in each pod serves",
+                "name <string> -required- It answers below /v2/models/NAME/ and /models/NAME/.",
+                "limits <Object> Limits of this model alone.",
             ],
         ),
         (

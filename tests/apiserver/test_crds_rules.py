@@ -15,6 +15,7 @@ from tests.apiserver import (
     scale_rules,
     search_rules,
     serving_rules,
+    shelf_rules,
     training_rules,
 )
 from tests.apiserver.crd_objects import DIGEST, PLURALS, minimal
@@ -39,6 +40,7 @@ RULES = [
     *scale_rules.RULES,
     *package_rules.RULES,
     *serving_rules.RULES,
+    *shelf_rules.RULES,
     pytest.param(
         "TrainingRun",
         {"split": {"by": "Time", "column": "day"}},

@@ -14,7 +14,7 @@ from tidemill.api.v1alpha1.reasons import Reason
 from tidemill.api.v1alpha1.serving_container import ServingContainer
 from tidemill.children.foreign import SERVE
 from tidemill.children.pod_spec import CONTAINER_SECURITY, resources
-from tidemill.deployment.observed import Target
+from tidemill.deployment.target import Target
 from tidemill.store.digests import is_digest
 
 # The container's work is the user's, so `spec.template` is of it; the server only passes on.

@@ -4,12 +4,15 @@ Replace, in an order that never leaves the address without a server that answers
 Deployment comes up beside the old one; once all its pods answer, the Service selects it; once it
 has been selected, the old Deployments go, and their pods finish what they have. A version that does
 not come up changes nothing for the one that serves, and goes when another one is wanted instead.
+So it is with a server of several models, whichever they are: models come, change and go within it.
 
 Whatever becomes of the target, the version that serves is kept able to: its keys for the store are
 renewed, and it has as many pods as the spec says.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from tidemill.api.v1alpha1.conditions import Verdict, progressing, ready, stalled
 from tidemill.api.v1alpha1.model_deployment import (
@@ -18,7 +21,11 @@ from tidemill.api.v1alpha1.model_deployment import (
     ServedVersion,
 )
 from tidemill.api.v1alpha1.reasons import Reason
-from tidemill.deployment.observed import DeploymentView, Observed, Target
+from tidemill.children.pods import Diagnosis
+from tidemill.deployment.observed import DeploymentView, Observed
+from tidemill.deployment.said import OF_THE_PACKAGE
+from tidemill.deployment.standing import MAX_NAMED, Standing, count, standings, together, whole
+from tidemill.deployment.target import Target
 from tidemill.store.digests import is_digest
 
 SETTLE_SECONDS = 3.0
@@ -63,6 +70,7 @@ def decide(
     stable = _serving(observed)
     url = _url(address, stable, spec)
     base = status.model_copy(update={"url": url if observed.selected else None})
+    stands = _stands(spec, observed, stable, revision)
     if spec.suspend:
         message = "spec.suspend is true: what runs stays as it is"
         return Plan(
@@ -70,6 +78,7 @@ def decide(
             Verdict("Unknown", Reason.SUSPENDED, message),
             keep=stable,
         )
+    base = base.model_copy(update=_told_of(stands))
     if isinstance(observed.target, Verdict) or revision is None:
         verdict = observed.target if isinstance(observed.target, Verdict) else _no_target()
         return Plan(
@@ -81,11 +90,14 @@ def decide(
         )
     base = base.model_copy(update={"url": url})
     target = _find(observed, revision)
-    if target is None or not target.available or target.replicas != spec.replicas:
-        return _coming_up(base, observed, stable, target, revision)
+    lost = _lost(observed, stable, target) if spec.replicas else frozenset()
+    up = target is not None and target.available and target.replicas == spec.replicas
+    if target is None or not up or lost:
+        seen = _with_models(spec, observed, target, lost)
+        return _coming_up(base, seen, stable, target, revision)
     base = base.model_copy(update={"url": _url(address, target, spec)})
     if observed.selected != revision:
-        message = f"version {target.target.version} answers and takes over"
+        message = f"{target.target} answers and takes over"
         verdict = progressing(Reason.ROLLING_OUT, message, summary="True")
         return Plan(
             _shown(base, target, None),
@@ -94,15 +106,80 @@ def decide(
             select=revision,
             requeue_after=SETTLE_SECONDS,
         )
-    old = tuple(d for d in observed.deployments if d.revision != revision)
-    message = f"version {target.target.version} serves with {target.ready} pod(s)"
+    served = ready(f"{target.target} serves with {target.ready} pod(s)")
     return Plan(
         _shown(base, target, None),
-        ready(message),
+        whole(stands, target.ready) if stands else served,
         serve=observed.target,
         select=revision,
-        delete=old,
+        delete=tuple(d for d in observed.deployments if d.revision != revision),
+        requeue_after=_again(stands),
     )
+
+
+def _stands(
+    spec: ModelDeploymentSpec,
+    observed: Observed,
+    stable: DeploymentView | None,
+    revision: str | None,
+) -> tuple[Standing, ...]:
+    """Say how the models of a list stand in the pods that have the traffic, or will have it."""
+    if observed.shelf is None:
+        return ()
+    asked = stable.revision if stable and stable.target.several else revision
+    return standings(observed.shelf, observed.answers.get(asked or "", ()), spec.replicas)
+
+
+def _told_of(stands: Sequence[Standing]) -> dict[str, Any]:
+    """Give what the status says of them; nothing where it is one model."""
+    if not stands:
+        return {"models": None, "models_ready": None}
+    return {"models": [one.state for one in stands], "models_ready": count(stands)}
+
+
+def _again(stands: Sequence[Standing]) -> float | None:
+    """When the pods are asked again: nothing else tells what becomes of a model in them."""
+    troubles = [one.trouble for one in stands if one.trouble is not None and one.of_pods]
+    if any(trouble.reconciling for trouble in troubles):
+        return COMING_UP_CHECK
+    return STALLED_CHECK if troubles else None
+
+
+def _lost(
+    observed: Observed, stable: DeploymentView | None, target: DeploymentView | None
+) -> frozenset[str]:
+    """Name the models that answer now, and would not if other pods took over."""
+    if stable is None or target is None or stable.revision == target.revision:
+        return frozenset()
+    now, then = (
+        {name for one in observed.answers.get(view.revision, ()) for name in one.answering}
+        for view in (stable, target)
+    )
+    return frozenset(now - then)
+
+
+def _with_models(
+    spec: ModelDeploymentSpec,
+    observed: Observed,
+    target: DeploymentView | None,
+    lost: frozenset[str],
+) -> Observed:
+    """Tell as the trouble of pods that come up that models do not come up in them."""
+    if observed.trouble or target is None or observed.shelf is None:
+        return observed
+    answers = observed.answers.get(target.revision, ())
+    stands = [one for one in standings(observed.shelf, answers, spec.replicas) if one.of_pods]
+    troubles = [(one, one.trouble) for one in stands if one.trouble and one.trouble.stalled]
+    needed = [pair for pair in troubles if pair[0].state.name in lost]
+    # Without any that answers no pod gets ready.
+    none = len(troubles) == len(stands) and not any(one.answering for one in stands)
+    if told := needed or (troubles if none else []):
+        message = together([one for one, _ in told])
+        return replace(observed, trouble=Diagnosis(told[0][1].reason, message, "", final=True))
+    if lost and target.available:
+        message = f"model {', '.join(sorted(lost)[:MAX_NAMED])} does not answer in its pods yet"
+        return replace(observed, trouble=Diagnosis(Reason.MODELS_LOADING, message, ""))
+    return observed
 
 
 def _url(address: str, serving: DeploymentView | None, spec: ModelDeploymentSpec) -> str:
@@ -137,19 +214,21 @@ def _coming_up(
 ) -> Plan:
     same = stable is not None and target is not None and stable.revision == target.revision
     shown = _shown(status, stable, None if same else target)
-    count = f"{target.ready} of {target.replicas} pod(s) answer" if target else "it starts"
-    wanted = observed.target.version if isinstance(observed.target, Target) else ""
+    answer = f"{target.ready} of {target.replicas} pod(s) answer" if target else "it starts"
+    wanted = observed.target if isinstance(observed.target, Target) else ""
+    several = isinstance(wanted, Target) and wanted.several
     serving = stable is not None and stable.ready > 0
     verdict = progressing(
         Reason.ROLLING_OUT,
-        f"version {wanted} comes up: {count}" + _keeps_serving(stable, same),
+        f"{wanted} comes up: {answer}" + _keeps_serving(stable, same),
         summary="True" if serving else "False",
     )
     trouble = observed.trouble
     if trouble is not None:
         out = SIGN if trouble.reason is Reason.SIGNATURE_INVALID else ""
-        out = WAY_OUT if trouble.reason in _OF_THE_PACKAGE else out
-        message = f"version {wanted}: {trouble.message}{out}" + _keeps_serving(stable, same)
+        out = WAY_OUT if trouble.reason in OF_THE_PACKAGE else out
+        out = "" if several else out  # which of them is told with what is wrong
+        message = f"{wanted}: {trouble.message}{out}" + _keeps_serving(stable, same)
         reason = Reason.CRASH_LOOPING if trouble.reason in _CRASHES else trouble.reason
         acts = (trouble.final or trouble.needs_somebody) and reason not in _PASSING
         verdict = (
@@ -172,21 +251,14 @@ def _coming_up(
 
 WAY_OUT = ": mend the package, or name another in spec.model"
 SIGN = ": name a package signed by a key of spec.model.verification, or believe the one that did"
-_OF_THE_PACKAGE = {
-    Reason.DIGEST_MISMATCH,
-    Reason.UNEXPECTED_FILE,
-    Reason.MISSING_FILE,
-    Reason.UNSAFE_PATH,
-    Reason.PICKLE_REFUSED,
-    Reason.MALFORMED_PACKAGE,
-    Reason.MODEL_UNLOADABLE,
-}
 
 
 def _keeps_serving(stable: DeploymentView | None, same: bool) -> str:
     if stable is None or same or not stable.ready:
         return ""
-    return f"; version {stable.target.version} keeps serving"
+    if stable.target.several:
+        return "; the pods before keep serving"
+    return f"; {stable.target} keeps serving"
 
 
 def _while_serving(verdict: Verdict, stable: DeploymentView | None) -> Verdict:
@@ -197,23 +269,23 @@ def _while_serving(verdict: Verdict, stable: DeploymentView | None) -> Verdict:
 def _shown(
     status: ModelDeploymentStatus, stable: DeploymentView | None, upcoming: DeploymentView | None
 ) -> ModelDeploymentStatus:
-    count = stable or upcoming
+    shown = stable or upcoming
     return status.model_copy(
         update={
             "stable": _served(stable),
             "next": _served(upcoming),
-            "replicas": f"{count.ready}/{count.replicas}" if count else None,
+            "replicas": f"{shown.ready}/{shown.replicas}" if shown else None,
         }
     )
 
 
 def _served(view: DeploymentView | None) -> ServedVersion | None:
-    if view is None or not is_digest(view.target.digest):
+    if view is None or not (view.target.several or is_digest(view.target.digest)):
         return None  # somebody has edited it: it is put back before it is told
     return ServedVersion(
-        version=view.target.version,
-        digest=view.target.digest,
-        uri=view.target.uri,
+        version=view.target.version or None,
+        digest=view.target.digest or None,
+        uri=view.target.uri or None,
         deployment=view.name,
         replicas=view.replicas,
         ready=view.ready,

@@ -1,4 +1,4 @@
-"""The manifests of a model version: its Deployment, and the Service.
+"""The manifests of a model version, or of several models: the Deployment, and the Service.
 
 The revision, a hash of everything that shapes a pod, is part of the Deployment's name and of the
 Service's selector: a new version is a new Deployment beside the old one, and traffic moves when the
@@ -18,11 +18,13 @@ from tidemill.deployment import access, behind, lookup, tracing
 from tidemill.deployment.observed import (
     DIGEST_ANNOTATION,
     DIGEST_VARIABLE,
+    MODELS_VARIABLE,
     REVISION_LABEL,
     URI_ANNOTATION,
     URI_VARIABLE,
-    Target,
 )
+from tidemill.deployment.shelf import FILE
+from tidemill.deployment.target import Target
 from tidemill.kube.owners import OWNER_UID_LABEL
 
 KIND = "ModelDeployment"
@@ -45,7 +47,7 @@ DEFAULT_RESOURCES: dict[str, dict[str, Any]] = {
 
 def revision_of(target: Target, image: str, spec: ModelDeploymentSpec) -> str:
     """Hash what shapes the pods; the number of replicas does not."""
-    template, features, verification = spec.template, spec.features, spec.model.verification
+    template, features, verification = spec.template, spec.features, spec.verification
     # Defaults are left out: a field that comes with a later version moves no traffic.
     shapes: list[Any] = [
         template.model_dump(mode="json", exclude_defaults=True) if template else None
@@ -66,10 +68,12 @@ def revision_of(target: Target, image: str, spec: ModelDeploymentSpec) -> str:
         shapes.append({"tls": spec.tls.model_dump(mode="json", exclude_defaults=True)})
     if verification is not None:
         shapes.append(verification.model_dump(mode="json", exclude_defaults=True))
-    if spec.model.container is not None:
-        shapes.append(spec.model.container.model_dump(mode="json", exclude_defaults=True))
+    if spec.container is not None:
+        shapes.append(spec.container.model_dump(mode="json", exclude_defaults=True))
     if spec.traces is not None:
         shapes.append({"traces": spec.traces.model_dump(mode="json", exclude_defaults=True)})
+    if target.several:
+        shapes.append({"several": True})  # whichever they are
     texts = (json.dumps(shape, sort_keys=True) for shape in shapes)
     return short_hash(target.uri, target.digest, image, *texts)
 
@@ -126,14 +130,15 @@ def deployment_manifest(
     image: str,
     networks: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Build the Deployment of one model version; `networks` are opened by the administrator."""
+    """Build the Deployment of what is served; `networks` are opened by the administrator."""
     revision = revision_of(target, image, spec)
     name = deployment_name(parent, revision)
     metadata = child_metadata(KIND, parent, name)
     selector = {OWNER_UID_LABEL: parent["metadata"]["uid"], REVISION_LABEL: revision}
     labels = {**metadata["labels"], REVISION_LABEL: revision}
     metadata["labels"] = labels
-    metadata["annotations"] = {DIGEST_ANNOTATION: target.digest, URI_ANNOTATION: target.uri}
+    if not target.several:
+        metadata["annotations"] = {DIGEST_ANNOTATION: target.digest, URI_ANNOTATION: target.uri}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -156,7 +161,7 @@ def deployment_manifest(
 
 
 def _pod(spec: ModelDeploymentSpec, container: dict[str, Any], secret: str) -> dict[str, Any]:
-    behind_it, template = spec.model.container, spec.template
+    behind_it, template = spec.container, spec.template
     if behind_it is not None:
         parts = behind.surround(container, behind_it, template, DEFAULT_RESOURCES)
         parts["volumes"] += access.volumes(spec)
@@ -184,10 +189,7 @@ def _server(
     networks: Sequence[str],
 ) -> dict[str, Any]:
     env = {
-        URI_VARIABLE: target.uri,
-        DIGEST_VARIABLE: target.digest,
-        "TIDEMILL_MODEL_NAME": parent["metadata"]["name"],
-        "TIDEMILL_MODEL_VERSION": target.version,
+        **_loaded(target, parent["metadata"]["name"]),
         **_runtime(spec, target),
         "TIDEMILL_DRAIN_SECONDS": str(DRAIN_SECONDS),
         "PORT": str(HTTP_PORT),
@@ -195,7 +197,7 @@ def _server(
         **({"TIDEMILL_GRPC_PORT": str(GRPC_PORT)} if spec.grpc != GRPC else {}),
         **({"TIDEMILL_MAX_EXPLAINED_ROWS": str(EXPLAINED_ROWS)} if spec.explain != EXPLAIN else {}),
         **lookup.environment(spec.features, parent["metadata"]["namespace"], networks),
-        **_believed(spec.model.verification),
+        **_believed(spec.verification),
         **access.environment(spec, networks),
         **tracing.environment(spec.traces, networks),
     }
@@ -219,6 +221,18 @@ def _server(
             *lookup.mounts(spec.features),
             *access.mounts(spec),
         ],
+    }
+
+
+def _loaded(target: Target, name: str) -> dict[str, str]:
+    """What is loaded: one package, or whatever the list in a file says at the time."""
+    if target.several:
+        return {MODELS_VARIABLE: f"{STORE_DIR}/{FILE}", "TIDEMILL_MODEL_NAME": name}
+    return {
+        URI_VARIABLE: target.uri,
+        DIGEST_VARIABLE: target.digest,
+        "TIDEMILL_MODEL_NAME": name,
+        "TIDEMILL_MODEL_VERSION": target.version,
     }
 
 

@@ -6,39 +6,21 @@ from typing import Any
 
 from tidemill.api.v1alpha1.conditions import Verdict
 from tidemill.children.pods import Diagnosis
+from tidemill.deployment.said import Answer
+from tidemill.deployment.shelf import Shelf, Told
+from tidemill.deployment.target import SEVERAL, Target
 
 REVISION_LABEL = "tidemill.dev/revision"
 DIGEST_ANNOTATION = "tidemill.dev/model-digest"
 URI_ANNOTATION = "tidemill.dev/model-uri"
 URI_VARIABLE = "TIDEMILL_MODEL_URI"
 DIGEST_VARIABLE = "TIDEMILL_MODEL_DIGEST"
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """The model package to serve, or the image that has the model."""
-
-    uri: str
-    digest: str
-    # Whether its server needs XGBoost or LightGBM; no part of which model it is.
-    boosted: bool = field(default=False, compare=False)
-    # Whether the package has the model in ONNX; likewise.
-    onnx: bool = field(default=False, compare=False)
-
-    @property
-    def packaged(self) -> bool:
-        """Tell whether it lies in the store, where its server needs keys for it."""
-        return self.uri.startswith("s3://")
-
-    @property
-    def version(self) -> str:
-        """Give the version as people read it."""
-        return self.digest.removeprefix("sha256:")[:12]
+MODELS_VARIABLE = "TIDEMILL_MODELS"
 
 
 @dataclass(frozen=True, slots=True)
 class DeploymentView:
-    """A Deployment of one model version."""
+    """A Deployment of one model version, or of several models."""
 
     name: str
     uid: str
@@ -64,6 +46,21 @@ class Observed:
     deployments: tuple[DeploymentView, ...] = ()
     selected: str | None = None
     trouble: Diagnosis | None = None
+    # Where several models are wanted: which, and what pods say of them by their revision.
+    shelf: Shelf | None = None
+    answers: Mapping[str, tuple[Answer, ...]] = field(default_factory=dict)
+    # What pods of several models were told last, by the names of their Deployments.
+    told: Mapping[str, Told] = field(default_factory=dict)
+
+    def list_for(self, deployment: str, *, frozen: bool = False) -> str | None:
+        """Give the list that a Deployment's pods are to be told; None where none is known.
+
+        What they were told stays while it is `frozen`, and while nothing else is known.
+        """
+        before = self.told.get(deployment)
+        if self.shelf is None or self.shelf.empty or (frozen and before):
+            return before.text if before else None
+        return self.shelf.text
 
 
 def view(body: Mapping[str, Any]) -> DeploymentView:
@@ -92,4 +89,6 @@ def _told(pod: Mapping[str, Any]) -> Target:
         for container in pod["containers"]
         for variable in container.get("env") or ()
     }
+    if MODELS_VARIABLE in told:
+        return SEVERAL
     return Target(told.get(URI_VARIABLE, ""), told.get(DIGEST_VARIABLE, ""))

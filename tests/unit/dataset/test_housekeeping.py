@@ -99,10 +99,18 @@ async def test_looks_are_rare(house: House) -> None:
         ("TrainingRun", {"data": {"dataset": {"version": "$"}}}, {}),
         ("TrainingRun", {}, {"status": {"dataset": {"version": "$"}}}),
         ("ModelDeployment", {}, {"status": {"trainedOn": "$"}}),
+        ("ModelDeployment", {"models": [{"name": "a", "digest": "$"}]}, {}),
         ("Dataset", {"source": {"dataset": {"name": "power", "version": "$"}}}, {}),
         ("Dataset", {"source": SOURCE}, {"status": {"rejected": {"version": "$"}}}),
     ],
-    ids=["run-names", "run-has-read", "deployment", "made-from", "rejected-in-status"],
+    ids=[
+        "run-names",
+        "run-has-read",
+        "deployment",
+        "of-several",
+        "made-from",
+        "rejected-in-status",
+    ],
 )
 async def test_what_is_used_stays_until_it_is_not(
     house: House, kind: str, spec: dict[str, Any], more: dict[str, Any]
@@ -370,4 +378,6 @@ async def test_while_the_store_is_away_none_are_found(
 def _with(value: Any, version: str) -> Any:
     if isinstance(value, dict):
         return {key: _with(one, version) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_with(one, version) for one in value]
     return version if value == "$" else value

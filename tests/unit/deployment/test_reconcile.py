@@ -24,7 +24,7 @@ from tests.unit.deployment.scene import (
     served,
 )
 
-from tidemill.deployment.reconcile import CREDENTIALS_SECONDS
+from tidemill.deployment.keys import CREDENTIALS_SECONDS
 from tidemill.engine.key import Key
 from tidemill.kube.errors import Forbidden
 from tidemill.kube.resources import DEPLOYMENTS, SECRETS, SERVICES

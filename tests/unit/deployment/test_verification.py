@@ -9,8 +9,8 @@ from tests.unit.store import keys
 
 from tidemill.api.v1alpha1.model_deployment import ModelDeploymentSpec
 from tidemill.api.v1alpha1.reasons import Reason
-from tidemill.deployment import decide
 from tidemill.deployment.manifests import deployment_manifest, revision_of
+from tidemill.deployment.said import OF_THE_PACKAGE
 from tidemill.store.errors import PackageReason
 
 PARENT: dict[str, Any] = {"metadata": {"name": "power", "namespace": "team", "uid": "u-1"}}
@@ -44,4 +44,4 @@ def test_other_keys_are_another_revision_and_none_the_one_there_was() -> None:
 @pytest.mark.parametrize("reason", list(PackageReason))
 def test_every_reason_for_which_a_package_is_refused_has_a_way_out(reason: PackageReason) -> None:
     known = Reason(reason.value)
-    assert known in decide._OF_THE_PACKAGE or known is Reason.SIGNATURE_INVALID
+    assert known in OF_THE_PACKAGE or known is Reason.SIGNATURE_INVALID

@@ -17,6 +17,7 @@ from tests.unit.manifests.documents import Body, objects, pod_templates
 from tests.unit.manifests.test_install import Recorder
 
 from tidemill.api.v1alpha1.model_deployment import ModelDeploymentSpec
+from tidemill.deployment.access import HEALTH_PORT
 from tidemill.deployment.manifests import GRPC_PORT, HTTP_PORT, deployment_manifest
 from tidemill.deployment.observed import Target
 from tidemill.jobs.manifests import RunnerJob, job_manifest
@@ -113,6 +114,7 @@ NEEDED = [
     connection(OPERATOR, API_SERVER, 6443),
     connection(OPERATOR, API_SERVICE, 443),
     connection(OPERATOR, STRANGER, 5432),
+    *(connection(OPERATOR, SERVER, port) for port in (HTTP_PORT, HEALTH_PORT)),  # of several models
     connection(OPERATOR, DNS, 53, "UDP"),
     connection(SETUP, DNS, 53, "UDP"),
     connection(API_SERVER, OPERATOR, DATA),

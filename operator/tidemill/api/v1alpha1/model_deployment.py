@@ -1,4 +1,7 @@
-"""ModelDeployment: a model version behind a stable address, replaced without a lost request."""
+"""ModelDeployment: a model version behind a stable address, replaced without a lost request.
+
+Or several models behind one, each replaced within the servers that run.
+"""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -7,6 +10,13 @@ from pydantic import ConfigDict, Field
 from tidemill.api.v1alpha1.access import Access, Tls
 from tidemill.api.v1alpha1.meta import CommonStatus, Template
 from tidemill.api.v1alpha1.onnx import ServingRuntime
+from tidemill.api.v1alpha1.served_models import (
+    HAVE_NO_LIST,
+    MAX_MODELS,
+    ModelState,
+    PackageUri,
+    ServedModel,
+)
 from tidemill.api.v1alpha1.serving_container import HAVE_NO_CONTAINER, ServingContainer
 from tidemill.api.v1alpha1.serving_features import ServingFeatures
 from tidemill.api.v1alpha1.signing import Verification
@@ -37,11 +47,9 @@ class ModelReference(ApiModel):
         None
     )
     uri: Annotated[
-        str | None,
+        PackageUri | None,
         Field(
-            pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/models/\S+/$",
-            max_length=2048,
-            description="Address of a model package in Tidemill's store, with a slash at its end.",
+            description="Address of a model package in Tidemill's store, with a slash at its end."
         ),
     ] = None
     digest: Annotated[Digest | None, Field(description="Digest of the package's manifest.")] = None
@@ -76,9 +84,25 @@ class Rollout(ApiModel):
 class ModelDeploymentSpec(ApiModel):
     """Which model is served, and how."""
 
-    model_config = ConfigDict(json_schema_extra=rules(*HAVE_NO_CONTAINER))
+    model_config = ConfigDict(json_schema_extra=rules(*HAVE_NO_LIST, *HAVE_NO_CONTAINER))
 
-    model: Annotated[ModelReference, Field(description="The model to serve.")]
+    model: Annotated[
+        ModelReference | None, Field(description="The model to serve, where it is one.")
+    ] = None
+    models: Annotated[
+        list[ServedModel] | None,
+        Field(
+            min_length=1,
+            max_length=MAX_MODELS,
+            description="Several models in one server, instead of model: one process in each pod "
+            "serves them all. A change of the list makes no new pods, it reaches those that run "
+            "within two minutes.",
+            json_schema_extra={
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["name"],
+            },
+        ),
+    ] = None
     replicas: Annotated[int, Field(ge=0, le=1000, description="Number of server pods.")] = 1
     rollout: Annotated[Rollout | None, Field(description="How a new version takes over.")] = None
     runtime: Annotated[
@@ -144,19 +168,35 @@ class ModelDeploymentSpec(ApiModel):
         bool, Field(description="Leave what runs as it is and change nothing while true.")
     ] = False
 
+    @property
+    def container(self) -> ServingContainer | None:
+        """Give the user's container, where one is served."""
+        return self.model.container if self.model else None
+
+    @property
+    def verification(self) -> Verification | None:
+        """Give whose signature is demanded of the one model; each of several has its own."""
+        return self.model.verification if self.model else None
+
 
 class ServedVersion(StatusModel):
-    """A model version and the pods that serve it."""
+    """A model version, or several models, and the pods that serve them."""
 
     version: Annotated[
-        str, Field(max_length=12, description="The first twelve digits of the digest.")
-    ]
+        str | None,
+        Field(
+            max_length=12,
+            description="The first twelve digits of the digest; none where it is several models.",
+        ),
+    ] = None
     digest: Annotated[
-        Digest, Field(description="Digest of the package's manifest, or of the container's image.")
-    ]
+        Digest | None,
+        Field(description="Digest of the package's manifest, or of the container's image."),
+    ] = None
     uri: Annotated[
-        str, Field(max_length=2048, description="Address of the package, or the image's name.")
-    ]
+        str | None,
+        Field(max_length=2048, description="Address of the package, or the image's name."),
+    ] = None
     deployment: Annotated[str, Field(max_length=253, description="Name of its Deployment.")]
     replicas: Annotated[int, Field(description="Pods wanted.")]
     ready: Annotated[int, Field(description="Pods that answer.")]
@@ -177,6 +217,24 @@ class ModelDeploymentStatus(CommonStatus):
     replicas: Annotated[
         str | None, Field(max_length=16, description="Pods ready of pods wanted, such as 2/2.")
     ] = None
+    models: Annotated[
+        list[ModelState] | None,
+        Field(
+            max_length=MAX_MODELS,
+            description="How each of spec.models stands, as the pods tell that have the traffic.",
+            json_schema_extra={
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["name"],
+            },
+        ),
+    ] = None
+    models_ready: Annotated[
+        str | None,
+        Field(
+            max_length=16,
+            description="Models that answer in every pod asked, of those wanted, such as 3/3.",
+        ),
+    ] = None
 
 
 def _condition(field: str) -> str:
@@ -184,7 +242,7 @@ def _condition(field: str) -> str:
 
 
 class ModelDeployment(ApiModel):
-    """A model version behind a stable address, replaced without a lost request."""
+    """A model version, or several, behind a stable address, replaced without a lost request."""
 
     kind: ClassVar[str] = "ModelDeployment"
     plural: ClassVar[str] = "modeldeployments"
@@ -193,6 +251,7 @@ class ModelDeployment(ApiModel):
         {"name": "Ready", "type": "string", "jsonPath": _condition("status")},
         {"name": "Reason", "type": "string", "jsonPath": _condition("reason")},
         {"name": "Version", "type": "string", "jsonPath": ".status.stable.version"},
+        {"name": "Models", "type": "string", "jsonPath": ".status.modelsReady"},
         {"name": "Replicas", "type": "string", "jsonPath": ".status.replicas"},
         {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
         {"name": "URL", "type": "string", "jsonPath": ".status.url", "priority": 1},

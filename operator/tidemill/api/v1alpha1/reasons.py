@@ -50,6 +50,11 @@ class Reason(StrEnum):
         Actor.NOBODY,
         "A new model version starts; the old one still serves.",
     )
+    MODELS_LOADING = (
+        "ModelsLoading",
+        Actor.NOBODY,
+        "Models of the list are on their way into the pods; the others answer.",
+    )
     WAITING_FOR_DATASET = (
         "WaitingForDataset",
         Actor.USER,
@@ -334,7 +339,7 @@ class Reason(StrEnum):
     SIGNATURE_INVALID = (
         "SignatureInvalid",
         Actor.USER,
-        "The package is not signed by one of the keys in `spec.model.verification`.",
+        "The package is not signed by one of the keys in the model's `verification`.",
     )
     MODEL_UNLOADABLE = (
         "ModelUnloadable",

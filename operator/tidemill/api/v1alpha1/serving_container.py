@@ -14,29 +14,29 @@ READY_PATHS = {"OpenInference": "/v2/health/ready", "Http": "/"}
 # What cannot be had together with a container, each with the reason.
 HAVE_NO_CONTAINER = (
     rule(
-        "!has(self.model.container) || self.grpc == 'Disabled'",
+        "!has(self.model) || !has(self.model.container) || self.grpc == 'Disabled'",
         "a container is asked over REST alone: remove grpc",
     ),
     rule(
-        "!has(self.model.container) || self.explain == 'Disabled'",
+        "!has(self.model) || !has(self.model.container) || self.explain == 'Disabled'",
         "what features add to a container's answers is not known: remove explain",
     ),
     rule(
-        "!has(self.model.container) || !has(self.features)",
+        "!has(self.model) || !has(self.model.container) || !has(self.features)",
         "a container looks features up by itself: remove features",
     ),
     rule(
-        "!has(self.model.container) || !has(self.traces)",
+        "!has(self.model) || !has(self.model.container) || !has(self.traces)",
         "a container records its traces by itself, the context is passed on: remove traces",
     ),
     rule(
-        "!has(self.model.container) || !has(self.access) || !has(self.access.oidc) || "
-        "has(self.access.oidc.keysRef)",
+        "!has(self.model) || !has(self.model.container) || !has(self.access) || "
+        "!has(self.access.oidc) || has(self.access.oidc.keysRef)",
         "before a container access.oidc needs keysRef: else its pod, and so the container, would "
         "reach outside",
     ),
     rule(
-        "!has(self.model.container) || self.runtime == 'Auto'",
+        "!has(self.model) || !has(self.model.container) || self.runtime == 'Auto'",
         "a container is its own runtime: remove runtime",
     ),
 )

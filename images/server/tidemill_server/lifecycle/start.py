@@ -28,7 +28,8 @@ from tidemill.store.objects import (
     StoreError,
 )
 from tidemill.store.package import PackageError
-from tidemill_server.batching.batcher import Batcher, Pace
+from tidemill_server.batching.batcher import LONG_SECONDS, Batcher, Pace
+from tidemill_server.batching.batcher import Model as Asked
 from tidemill_server.exits import SPEC_INVALID, Exit, Refused
 from tidemill_server.features.lookup import Lookup
 from tidemill_server.features.request import RequestReader
@@ -47,6 +48,7 @@ from tidemill_server.settings import Loading, Settings
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 15.0
 WARM_ROWS = 64
+ASIDE = Pace(2 * LONG_SECONDS, 0.0)
 # Shorter than elsewhere: the server itself tries again, and says so meanwhile.
 PATIENCE = Patience(
     connect=timedelta(seconds=3),
@@ -81,6 +83,8 @@ class Starter:
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
     # Of several models one is loaded at a time: what they need for it does not add up.
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    seen: Callable[[Model], Asked] = lambda model: model  # who is asked in the model's place
+    aside: bool = False  # whether each batch is asked in the thread, however short
 
     async def start(self) -> None:
         """Return when the model answers; raises Refused."""
@@ -108,7 +112,9 @@ class Starter:
             await loop.run_in_executor(self.thread, give_back)
             lookup = self._lookup(folder, signature)
         with self._stage("warm"):
+            asked = self.seen(model)
             pace = await loop.run_in_executor(self.thread, _warm, model, signature)
+            pace = ASIDE if self.aside else pace
             if lookup is not None:
                 await lookup.connect()
         if self.admitting is not None:
@@ -116,7 +122,7 @@ class Starter:
                 self.state.waiting(ISSUER_UNAVAILABLE, "waiting for the keys of the issuer")
                 await self.admitting()
         batcher = Batcher(
-            model,
+            asked,
             pace,
             max_rows=self.settings.limits.batch_rows,
             thread=self.thread,

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tidemill_server.about.page import pages
@@ -19,17 +20,26 @@ from tidemill_server.metrics.registry import Metrics
 from tidemill_server.metrics.watching import watch_model
 from tidemill_server.models import Model
 from tidemill_server.protocol.infer import Stamp
+from tidemill_server.shelf.blame import Blame
 from tidemill_server.shelf.listing import Wanted
+
+
+@dataclass(frozen=True)
+class Loader:
+    """What all models are loaded with: tried where, in whose turn, and who is blamed."""
+
+    prober: Prober
+    blame: Blame
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Hosted:
     """Made when it is wanted; `load` makes it answer."""
 
-    def __init__(
-        self, wanted: Wanted, common: Common, prober: Prober, turn: asyncio.Lock, scratch: Path
-    ) -> None:
+    def __init__(self, wanted: Wanted, common: Common, loader: Loader, scratch: Path) -> None:
         self.wanted = wanted
         self._scratch = scratch
+        self._blame, self._known_as = loader.blame, f"{wanted.name}.{wanted.version}"
         settings = wanted.settings(common.settings, scratch)
         self.state, self.metrics = State(), Metrics(process=False)
         stamp = Stamp(wanted.name, wanted.version, wanted.digest)
@@ -43,10 +53,14 @@ class Hosted:
         )
         if settings.page:
             self.app.show(pages())
+        aside = loader.blame.thread(self._known_as)
         # Its own: a model that takes long keeps no other waiting for its turn.
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"model-{wanted.name}")
+        thread = aside or ThreadPoolExecutor(1, thread_name_prefix=f"model-{wanted.name}")
         self._starter = Starter(
-            *(settings, self.state, self.metrics, prober, self._thread), turn=turn
+            *(settings, self.state, self.metrics, loader.prober, thread),
+            turn=loader.turn,
+            seen=lambda model: loader.blame.witness(self._known_as, model),
+            aside=aside is not None,
         )
 
     @property
@@ -56,6 +70,7 @@ class Hosted:
 
     async def load(self) -> None:
         """Return when it answers; raises Refused."""
+        self._blame.check(self._known_as)
         await self._starter.start()
 
     def clear(self) -> None:

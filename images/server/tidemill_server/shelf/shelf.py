@@ -6,6 +6,7 @@ ready; one that is refused takes nobody's place. Whatever becomes of one model, 
 
 import asyncio
 import logging
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
@@ -18,13 +19,15 @@ from tidemill_server.metrics.registry import Metrics
 from tidemill_server.models import Model, Models, indexed
 from tidemill_server.protocol.errors import ProtocolError, shown
 from tidemill_server.shelf.app import ShelfApplication
-from tidemill_server.shelf.hosted import Hosted, sweep
+from tidemill_server.shelf.blame import Blame
+from tidemill_server.shelf.hosted import Hosted, Loader, sweep
 from tidemill_server.shelf.listing import Wanted, read_list
 from tidemill_server.watched import Watched
 
 LOOK_SECONDS = 1.0
 LEAVE_SECONDS = 0.1  # between two looks whether anybody still asks a model that goes
 LOADING = "Loading"
+PACKAGES = "package-"
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +70,10 @@ class Shelf:
 
     def __init__(self, common: Common, prober: Prober) -> None:
         self._common, self._prober = common, prober
-        self._turn = asyncio.Lock()
+        scratch = common.settings.scratch
+        for left in scratch.glob(f"{PACKAGES}*"):  # of the process before, if it ended in this pod
+            shutil.rmtree(left, ignore_errors=True)
+        self._loader = Loader(prober, Blame(scratch / "blame"))
         self._numbers = count()
         self._places: dict[str, Place] = {}
         self._leaving: set[asyncio.Task[None]] = set()
@@ -155,8 +161,8 @@ class Shelf:
 
     def _made(self, wanted: Wanted) -> Hosted:
         # A number, since the same version may be loaded anew, within other bounds.
-        scratch = self._common.settings.scratch / f"{wanted.name}-{next(self._numbers)}"
-        return Hosted(wanted, self._common, self._prober, self._turn, scratch)
+        name = f"{PACKAGES}{wanted.name}-{next(self._numbers)}"
+        return Hosted(wanted, self._common, self._loader, self._common.settings.scratch / name)
 
     def _replace(self, place: Place, wanted: Wanted) -> None:
         if place.loading is not None:

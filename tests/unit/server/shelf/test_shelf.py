@@ -141,7 +141,11 @@ def test_models_come_and_go_while_others_answer(shelf: Shelf) -> None:
         shelf.drop("first")
         server.until(lambda one: ask(one, "first").status == 404)
         assert ask(server, "second").status == 200
-        server.until(lambda one: [path.name for path in one.scratch.iterdir()] == ["second-1"])
+        server.until(
+            lambda one: (
+                {path.name for path in one.scratch.iterdir()} == {"blame", "package-second-1"}
+            )
+        )
         assert 'model="first"' not in server.get("/metrics").body.decode()
 
 

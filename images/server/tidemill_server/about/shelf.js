@@ -59,10 +59,11 @@ function show(models) {
 function row(one, then, now) {
   const found = make("tr"), name = make("th", undefined, { scope: "row" });
   name.append(make("a", one.name, { href: `models/${encodeURIComponent(one.name)}/` }));
+  name.append(make("br"), make("small", one.digest ? one.digest.slice(7, 19) : "no version answers"));
   if (one.digest !== one.wanted) {
     name.append(make("br"), make("small", `${one.reason}: ${one.message}`, { class: "refusal" }));
   }
-  found.append(name, make("td", one.digest ? one.digest.slice(7, 19) : "–"));
+  found.append(name);
   const more = then && now.total >= then.total;
   const answered = more ? now.ok - then.ok : 0;
   found.append(make("td", more ? short((now.total - then.total) / (now.at - then.at)) : "–"));

@@ -14,7 +14,10 @@ JSON = b"application/json"
 
 @dataclass(slots=True)  # not frozen: one is made for each request
 class Answer:
-    """What the client gets. `close`: the connection is of no use afterwards."""
+    """What the client gets. `close`: the connection is of no use afterwards.
+
+    `stamp`: headers as they are sent, of the model that answers, where not all have the same.
+    """
 
     status: int
     body: bytes
@@ -22,6 +25,7 @@ class Answer:
     headers: tuple[Header, ...] = ()
     prediction: bytes = b""
     close: bool = False
+    stamp: bytes = b""
 
 
 def json_answer(document: Mapping[str, Any], status: int = 200) -> Answer:

@@ -19,8 +19,9 @@ from tidemill_server.ids import PredictionIds
 from tidemill_server.inference import Call, Inference
 from tidemill_server.lifecycle.state import State, readiness
 from tidemill_server.metrics.registry import CONTENT_TYPE, Metrics, Outcome
-from tidemill_server.protocol.errors import SHOWN_CHARS, ProtocolError, fault
+from tidemill_server.protocol.errors import SHOWN_CHARS, Header, ProtocolError, fault
 from tidemill_server.protocol.metadata import model_metadata, server_metadata
+from tidemill_server.rest.heads import lines
 from tidemill_server.rest.request import Request
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ class Application:
         ids: PredictionIds,
         accounts: Accounts,
     ) -> None:
+        self._stamped = b""
         self._stamp = stamp = inference.stamp
         self._state = state
         self._inference = inference
@@ -70,6 +72,10 @@ class Application:
             f"{versioned}/ready": self._model_ready,
         }
 
+    def mark(self, headers: Iterable[Header]) -> None:
+        """Have all answers bear these, where others' in the same server bear others."""
+        self._stamped = lines(headers)
+
     def show(self, pages: Mapping[str, Answer]) -> None:
         """Answer these paths as well, always with the same: of them anybody may ask."""
         self._shown |= pages.keys()
@@ -96,12 +102,14 @@ class Application:
 
     async def _tell(self, request: Request) -> Answer:
         try:
-            return self._page(request)
+            answer = self._page(request)
         except ProtocolError as error:
-            return error_answer(error)
+            answer = error_answer(error)
         except Exception:
             log.exception("the page failed", extra={"path": request.path[:SHOWN_CHARS]})
-            return error_answer(fault())
+            answer = error_answer(fault())
+        answer.stamp = self._stamped
+        return answer
 
     def _page(self, request: Request) -> Answer:
         page = self._pages.get(request.path)
@@ -131,6 +139,7 @@ class Application:
             answer = error_answer(fault())
             outcome = Outcome.ERROR
         answer.prediction = prediction.encode()
+        answer.stamp = self._stamped
         seconds = time.perf_counter() - started
         self._accounts.answered(request.path, answer.status, outcome, seconds, trace)
         return answer

@@ -1,6 +1,7 @@
 """The bytes of an answer: status line, headers, body."""
 
 import time
+from collections.abc import Iterable
 from email.utils import formatdate
 from http import HTTPStatus
 
@@ -16,7 +17,7 @@ CLOSE: Header = (b"connection", b"close")
 KEEP: Header = (b"connection", b"keep-alive")
 
 
-def lines(headers: "list[Header] | tuple[Header, ...]") -> bytes:
+def lines(headers: Iterable[Header]) -> bytes:
     """Headers, each with its end."""
     return b"".join([b"%s: %s\r\n" % header for header in headers])
 
@@ -40,9 +41,10 @@ class Heads:
         if isinstance(answer, Passed):
             return self._passed(answer, bodiless, connection)
         body = answer.body
-        return b"%s%scontent-type: %s\r\ncontent-length: %d\r\n%s%s%s\r\n%s" % (
+        return b"%s%s%scontent-type: %s\r\ncontent-length: %d\r\n%s%s%s\r\n%s" % (
             _STATUS[answer.status],
             self._common,
+            answer.stamp,
             answer.content_type,
             len(body),
             b"x-tidemill-prediction-id: %s\r\n" % answer.prediction if answer.prediction else b"",

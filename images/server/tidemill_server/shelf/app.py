@@ -79,13 +79,13 @@ class ShelfApplication:
         """Answer one request; never raises, unless it is cancelled."""
         hosted = self._whose.get(request.path)
         if hosted is not None:
-            return _stamped(hosted, request)
+            return hosted.app.answer(request)
         hosted, rest = self._below(request.path)
         if hosted is None:
             return self._tell(request)
         if not rest:
             return _moved(request)
-        return _stamped(hosted, replace(request, path=rest))
+        return hosted.app.answer(replace(request, path=rest))
 
     def _below(self, path: str) -> "tuple[Hosted | None, str]":
         """Whose path it is, and what it would be if that were alone."""
@@ -141,12 +141,6 @@ class ShelfApplication:
             if kind == "versions" and version not in ("", known):
                 return ProtocolError(404, f"no version {version!r} here; there is {known!r}")
         return ProtocolError(404, f"nothing is answered at {path[:SHOWN_CHARS]!r}")
-
-
-async def _stamped(hosted: "Hosted", request: Request) -> Answer:
-    """What the model answers, which says of which it is. Answers may be others' as well: a copy."""
-    answer = await hosted.app.answer(request)
-    return replace(answer, headers=(*hosted.model.told, *answer.headers))
 
 
 async def _moved(request: Request) -> Answer:

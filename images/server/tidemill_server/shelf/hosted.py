@@ -49,8 +49,12 @@ class Hosted:
         accounts = Accounts(self.metrics, log_every, traces)
         self.model = Model(self.state, inference, accounts, tuple(stamp_headers(stamp)))
         self.app = Application(
-            *(self.state, inference), metrics=self.metrics, ids=common.ids, accounts=accounts
+            *(self.state, inference),
+            metrics=self.metrics,
+            ids=common.ids,
+            accounts=accounts,
         )
+        self.app.mark(self.model.told)
         if settings.page:
             self.app.show(pages())
         aside = loader.blame.thread(self._known_as)

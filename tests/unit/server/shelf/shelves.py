@@ -68,7 +68,7 @@ def told(server: Server) -> dict[str, dict[str, str]]:
 def answers(server: Server, entry: Entry) -> bool:
     """Whether this very version answers."""
     one = told(server).get(entry["name"], {})
-    return one.get("digest") == entry["digest"]
+    return bool(one.get("digest") == entry["digest"])
 
 
 def ask(server: Server, name: str, rows: int = 1, **headers: str) -> Reply:

@@ -115,7 +115,8 @@ class ShelfApplication:
         return page()
 
     def _ready(self) -> Answer:
-        return readiness(self._state, {"models": self._shelf.told()})
+        about = {"models": self._shelf.told(), "list": self._shelf.list_digest}
+        return readiness(self._state, about)
 
     def _index(self) -> Answer:
         return Answer(200, orjson.dumps(self._shelf.index()))

@@ -56,10 +56,19 @@ class Wanted:
         )
 
 
-def read_list(file: Path) -> tuple[Wanted, ...]:
-    """What is wanted; raises ValueError or OSError where the file cannot be used."""
+@dataclass(frozen=True)
+class Listed:
+    """What is wanted, and the digest of the file that says so."""
+
+    models: tuple[Wanted, ...]
+    digest: str
+
+
+def read_list(file: Path) -> Listed:
+    """Read the list; raises ValueError or OSError where the file cannot be used."""
+    text = text_of(file, MOST_BYTES)
     try:
-        document = json.loads(text_of(file, MOST_BYTES))
+        document = json.loads(text)
     except (RecursionError, json.JSONDecodeError):
         document = None
     models = document.get("models") if isinstance(document, dict) else None
@@ -69,7 +78,7 @@ def read_list(file: Path) -> tuple[Wanted, ...]:
     names = [one.name for one in found]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise ValueError(f"two models are called {twice!r}")
-    return found
+    return Listed(found, digests.sha256_digest(text.encode()))
 
 
 def _model(one: object, where: str) -> Wanted:

@@ -28,6 +28,7 @@ LOOK_SECONDS = 1.0
 LEAVE_SECONDS = 0.1  # between two looks whether anybody still asks a model that goes
 LOADING = "Loading"
 PACKAGES = "package-"
+MOST_CHARS = 512  # of what is told of a model: one must not make the others' unreadable
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ class Place:
             "wanted": self.newest.wanted.digest,
             "digest": self.answering.wanted.digest if self.answering else "",
             "reason": state.reason,
-            "message": state.message,
+            "message": state.message[:MOST_CHARS],
         }
 
 
@@ -78,6 +79,7 @@ class Shelf:
         self._places: dict[str, Place] = {}
         self._leaving: set[asyncio.Task[None]] = set()
         self._admitted = common.guard is None
+        self.list_digest = ""
         self.app = ShelfApplication(self, common)
         self.models: Models = self
 
@@ -95,7 +97,9 @@ class Shelf:
         while True:
             if admitting.done():
                 admitting.result()
-            self._follow(listed.now)
+            now = listed.now
+            self.list_digest = now.digest
+            self._follow(now.models)
             self._settle()
             await asyncio.sleep(LOOK_SECONDS)
 
@@ -240,4 +244,4 @@ class Shelf:
         waiting = next((one.newest for one in places if one.answering is None), None)
         if waiting is not None:
             name, its = waiting.wanted.name, waiting.state
-            state.follow(its.reason, f"model {name}: {its.message}")
+            state.follow(its.reason, f"model {name}: {its.message[:MOST_CHARS]}")

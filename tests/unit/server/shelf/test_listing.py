@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tidemill.store.digests import sha256_digest
 from tidemill_server.shelf.listing import MOST_BYTES, MOST_MODELS, Wanted, read_list
 
 DIGEST = "sha256:" + "ab" * 32
@@ -21,7 +22,10 @@ def listed(folder: Path, *models: Any) -> Path:
 def test_what_is_listed_is_wanted(tmp_path: Path) -> None:
     limits = {"rows": 7, "inFlight": 8, "memoryBytes": 9}
     more = {**GOOD, "name": "b", "publicKeys": ["PEM"], "limits": limits}
-    first, second = read_list(listed(tmp_path, GOOD, more))
+    file = listed(tmp_path, GOOD, more)
+    found = read_list(file)
+    first, second = found.models
+    assert found.digest == sha256_digest(file.read_bytes())
     assert first == Wanted("a", DIGEST, "bucket", "models/team/x/")
     assert first.version == "ab" * 6
     assert second == Wanted("b", DIGEST, "bucket", "models/team/x/", ("PEM",), 7, 8, 9)
@@ -81,7 +85,8 @@ def test_its_own_bounds_are_of_the_model_and_the_others_the_servers(tmp_path: Pa
             "TIDEMILL_MAX_IN_FLIGHT": "50",
         }
     )
-    (wanted,) = read_list(listed(tmp_path, {**GOOD, "limits": {"rows": 7, "memoryBytes": 9}}))
+    only = {**GOOD, "limits": {"rows": 7, "memoryBytes": 9}}
+    (wanted,) = read_list(listed(tmp_path, only)).models
     own = wanted.settings(server, tmp_path)
     assert (own.limits.rows, own.limits.in_flight, own.loading.memory_bytes) == (7, 50, 9)
     assert (own.model_name, own.model_version, own.model_digest) == ("a", "ab" * 6, DIGEST)

@@ -15,6 +15,8 @@ from tests.unit.server.bucket import Bucket
 from tests.unit.server.servers import Reply, Server
 from tests.unit.server.shelf.shelves import Shelf, answers, ask, told
 
+from tidemill.store.digests import sha256_digest
+
 ROW = {"price": 0.5, "demand": 0.5, "day": 3, "peak": True}
 
 
@@ -138,6 +140,7 @@ def test_models_come_and_go_while_others_answer(shelf: Shelf) -> None:
         came = shelf.put("second", packages.tree())
         server.until(lambda one: answers(one, came))
         assert ask(server, "second").status == 200
+        followed = server.get("/v2/health/ready").json["list"]
         shelf.drop("first")
         server.until(lambda one: ask(one, "first").status == 404)
         assert ask(server, "second").status == 200
@@ -146,6 +149,8 @@ def test_models_come_and_go_while_others_answer(shelf: Shelf) -> None:
                 {path.name for path in one.scratch.iterdir()} == {"blame", "package-second-1"}
             )
         )
+        now = server.get("/v2/health/ready").json["list"]
+        assert now == sha256_digest(shelf.file.read_bytes()) != followed
         assert 'model="first"' not in server.get("/metrics").body.decode()
 
 

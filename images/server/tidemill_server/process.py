@@ -67,6 +67,7 @@ class Process:
         self._metrics = Metrics()
         self._stopping = asyncio.Event()
         self._ids = PredictionIds()
+        self._capture = Ring(settings.limits.captured_rows, settings.limits.captured_bytes)
         self._fronts: list[Front] = []
         # One thread: the model is asked by one at a time, and libraries need not be thread-safe.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
@@ -89,7 +90,9 @@ class Process:
                 raise AssertionError("there is neither a container nor what loads a model")
             return self._container
         place = self._state, self._metrics, self._prober, self._thread
-        return Starter(self._settings, *place, self._guard.prepare if self._guard else None)
+        admitting = self._guard.prepare if self._guard else None
+        keeper = self._capture if self._capture.enabled else None
+        return Starter(self._settings, *place, admitting, keeper=keeper)
 
     async def run(self) -> None:
         """Serve, load, wait for the end."""
@@ -154,7 +157,7 @@ class Process:
         self._metrics.watch("in_flight", "Requests in flight.", lambda: inference.in_flight)
         held = "Bytes of bodies that are being received and read."
         self._metrics.watch("held_bytes", held, lambda: inference.held_bytes)
-        self._watch(inference.capture)
+        self._watch(self._capture)
         self._metrics.watch("ready", "1 when the model answers.", lambda: self._state.ready)
         return inference
 

@@ -27,7 +27,7 @@ from tidemill.store.objects import (
     StoreError,
 )
 from tidemill.store.package import PackageError
-from tidemill_server.batching.batcher import Batcher, Pace
+from tidemill_server.batching.batcher import Batcher, Keeper, Pace
 from tidemill_server.exits import SPEC_INVALID, Exit, Refused
 from tidemill_server.features.lookup import Lookup
 from tidemill_server.features.request import RequestReader
@@ -69,6 +69,7 @@ class Starter:
     thread: Executor
     admitting: Callable[[], Awaitable[None]] | None = None  # returns when who may ask is known
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+    keeper: Keeper | None = None
 
     async def start(self) -> None:
         """Return when the model answers; raises Refused."""
@@ -106,6 +107,7 @@ class Starter:
             thread=self.thread,
             on_batch=self.metrics.batch,
         )
+        batcher.keeper = self.keeper
         platform = platform_of(folder, signature, runtime)
         card = read_card(folder)
         told = (explainer, unexplained)

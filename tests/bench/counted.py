@@ -27,6 +27,7 @@ from tidemill_server.accounts import Accounts
 from tidemill_server.answers import stamp_headers
 from tidemill_server.app import Application
 from tidemill_server.batching.batcher import Batcher, Pace
+from tidemill_server.capture.ring import Ring
 from tidemill_server.formats.choice import open_model
 from tidemill_server.ids import PredictionIds
 from tidemill_server.inference import Inference
@@ -117,7 +118,7 @@ def server(folder: Path, thread: ThreadPoolExecutor, *, counted: bool, kept: boo
     """One with or without them; within an event loop."""
     metrics, state = Metrics(), State()
     stamp = Stamp("power", "1", "sha256:" + "0" * 64)
-    limits = Limits(captured_rows=CAPTURED_ROWS if kept else 0)
+    limits = Limits()
     signature = read_signature(folder / "signature.json")
     batcher = Batcher(
         open_model(folder, signature, "Onnx"),
@@ -126,6 +127,7 @@ def server(folder: Path, thread: ThreadPoolExecutor, *, counted: bool, kept: boo
         thread=thread,
         **({"on_batch": metrics.batch} if counted else {}),
     )
+    batcher.keeper = Ring(CAPTURED_ROWS, limits.captured_bytes) if kept else None
     state.serve(Served(signature, batcher))
     app = Application(
         state,

@@ -14,6 +14,7 @@ from tidemill_server.inference import Inference
 from tidemill_server.lifecycle.start import Prober, Starter
 from tidemill_server.lifecycle.state import State
 from tidemill_server.metrics.registry import Metrics
+from tidemill_server.metrics.watching import kept
 from tidemill_server.models import Model, Models, One
 from tidemill_server.settings import Settings
 from tidemill_server.upstream.container import Container
@@ -66,6 +67,7 @@ class OneModel:
         self._starter = Starter(
             *(settings, state, metrics, prober, self._thread),
             admitting=common.guard.prepare if common.guard else None,
+            keeper=kept(metrics, settings.limits),
         )
         self.app = Application(
             *(state, common.inference), metrics=metrics, ids=common.ids, accounts=common.accounts

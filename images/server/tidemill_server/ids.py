@@ -1,19 +1,20 @@
 """Prediction ids: UUID version 7, so that they sort by time and labels can be joined by them.
 
-The last 62 bits are random; within one millisecond the ids of one process still ascend. An id is
-made for every request, so its parts are: texts of the 4 096 parts of a millisecond once, of a
-millisecond once for all ids in it, and of random bits for many ids at a time.
+The last 62 bits are random; within one millisecond the ids of one process still ascend, as the 12
+bits after the version count them. An id is made for every request, so its parts are: texts of these
+counts once, of a millisecond once for all ids in it, and of random bits for many ids at a time.
 """
 
 import os
 import time
 from collections.abc import Callable
 
-_SEQUENCE = 4096  # parts of a millisecond: the 12 bits after the version (RFC 9562, method 3)
-_PARTS = tuple(f"-7{part:03x}-" for part in range(_SEQUENCE))
+_COUNTS = 4096  # the 12 bits after the version (RFC 9562, 6.2, method 1)
+_PARTS = tuple(f"-7{count:03x}-" for count in range(_COUNTS))
 _AT_A_TIME = 256
-_DIGITS = 16  # of 64 bits: of them the first two are the variant, 10
-_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+# Of each id's random bits the first two are the variant, 10: here for many ids at a time.
+_RANDOM = int.from_bytes(b"\x3f\xff" * _AT_A_TIME)
+_VARIANT = int.from_bytes(b"\x80\x00" * _AT_A_TIME)
 
 
 class PredictionIds:
@@ -26,30 +27,33 @@ class PredictionIds:
     ) -> None:
         self._clock = clock
         self._noise = noise
-        self._last = 0
         self._millisecond = -1
+        self._count = 0
         self._head = ""
         self._tails: list[str] = []
 
     def __call__(self) -> str:
         """The next id, in the usual form of 8-4-4-4-12 digits."""
-        now = self._clock() * _SEQUENCE // 1_000_000
-        if now <= self._last:
-            now = self._last + 1
-        self._last = now
-        millisecond = now >> 12
-        if millisecond != self._millisecond:
-            self._millisecond = millisecond
-            text = f"{millisecond:012x}"
-            self._head = f"{text[:8]}-{text[8:]}"
+        now = self._clock() // 1_000_000
+        count = self._count
+        if now > self._millisecond or count == _COUNTS:
+            self._begin(now)
+            count = 0
+        self._count = count + 1
         if not self._tails:
             self._tails = self._more()
-        return self._head + _PARTS[now & 0xFFF] + self._tails.pop()
+        return self._head + _PARTS[count] + self._tails.pop()
+
+    def _begin(self, now: int) -> None:
+        """The next millisecond, also where the clock has not come so far."""
+        self._millisecond = max(now, self._millisecond + 1)
+        text = f"{self._millisecond:012x}"
+        self._head = f"{text[:8]}-{text[8:]}"
 
     def _more(self) -> list[str]:
         """Variants and random bits, for many."""
-        text = self._noise(_AT_A_TIME * _DIGITS // 2).hex()
-        return [
-            f"{_VARIANT[text[at]]}{text[at + 1 : at + 4]}-{text[at + 4 : at + _DIGITS]}"
-            for at in range(0, len(text), _DIGITS)
-        ]
+        noise = self._noise(_AT_A_TIME * 8)
+        firsts = int.from_bytes(noise[: _AT_A_TIME * 2]) & _RANDOM | _VARIANT
+        four = firsts.to_bytes(_AT_A_TIME * 2).hex(" ", 2).split(" ")
+        twelve = noise[_AT_A_TIME * 2 :].hex(" ", 6).split(" ")
+        return list(map("-".join, zip(four, twelve, strict=True)))

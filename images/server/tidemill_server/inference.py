@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from tidemill_server.answers import JSON, Answer
-from tidemill_server.capture.ring import Ring
 from tidemill_server.explain import telling
 from tidemill_server.features.request import Asked
 from tidemill_server.lifecycle.state import Served
@@ -65,7 +64,6 @@ class Inference:
         # Those of all fronts: gRPC's requests count with REST's.
         self.gate: Gate = Gate(limits.in_flight, within=beside.gate if beside else None)
         self.budget: Budget = beside.budget if beside else Budget(limits.held_bytes)
-        self.capture = Ring(limits.captured_rows, limits.captured_bytes)
 
     @property
     def in_flight(self) -> int:
@@ -134,26 +132,13 @@ class Inference:
         """
         rows, outputs = request.rows, request.outputs
         if not request.explain:
-            return await self._predicted(served, rows, outputs, prediction, trace), request
+            return await served.batcher.predict(rows, outputs, trace, prediction), request
         telling.check(served, len(rows), self._limits.explained_rows)
-        answer = await self._predicted(served, rows, outputs, prediction, trace)
+        answer = await served.batcher.predict(rows, outputs, trace, prediction)
         request, more = telling.beside(request, await telling.explain(served, rows))
         if trace is not None:
             trace.mark("explain")
         return {**answer, **more}, request
-
-    async def _predicted(
-        self,
-        served: Served,
-        rows: np.ndarray,
-        outputs: tuple[str, ...],
-        prediction: str,
-        trace: "Trace | None",
-    ) -> dict[str, np.ndarray]:
-        answer = await served.batcher.predict(rows, outputs, trace)
-        if self.capture.enabled:
-            self.capture.add(prediction, rows, answer)
-        return answer
 
     async def _request(self, call: Call, framing: Framing) -> InferRequest:
         """The request with its rows; what they came from is let go."""
@@ -181,7 +166,7 @@ class Inference:
         if explain:
             telling.check(served, len(rows), self._limits.explained_rows)
         outputs = served.signature.output_names
-        answer = await self._predicted(served, rows, outputs, call.prediction, call.trace)
+        answer = await served.batcher.predict(rows, outputs, call.trace, call.prediction)
         found = await telling.explain(served, rows) if explain else None
         if explain and call.trace is not None:
             call.trace.mark("explain")

@@ -11,7 +11,6 @@ import importlib
 import logging
 import signal
 import socket
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import uvloop
@@ -140,11 +139,9 @@ class Process:
             loop.add_signal_handler(number, self._stopping.set)
 
     def _inference(self) -> Inference:
-        settings, limits = self._settings, self._settings.limits
+        settings = self._settings
         stamp = Stamp(settings.model_name, settings.model_version, settings.model_digest)
-        if settings.models is not None:  # what is kept of requests is kept by each model
-            limits = replace(limits, captured_rows=0)
-        inference = Inference(stamp, limits)
+        inference = Inference(stamp, settings.limits)
         held = "Bytes of bodies that are being received and read."
         self._metrics.watch("held_bytes", held, lambda: inference.held_bytes)
         watch_model(self._metrics, inference, self._state)

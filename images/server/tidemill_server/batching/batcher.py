@@ -9,7 +9,7 @@ requests queue up and become the next batch.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -58,12 +58,58 @@ class Watch(Protocol):
         """Its batch, of so many rows, has ended."""
 
 
+class Keeper(Protocol):
+    """Who keeps what was predicted."""
+
+    def add(
+        self,
+        predictions: Sequence[str],
+        counts: Sequence[int],
+        wanted: Sequence[tuple[str, ...]],
+        matrix: np.ndarray,
+        outputs: Mapping[str, np.ndarray],
+    ) -> None:
+        """Of each job its id, its rows, and the outputs it is answered; no id: it is answered none.
+
+        Matrix and outputs are those of all of them, in order.
+        """
+
+
 @dataclass(slots=True)  # not frozen: one is made for each request
 class _Job:
     matrix: np.ndarray
     wanted: tuple[str, ...]
     answer: "asyncio.Future[Answer]"
-    watch: Watch | None = None
+    watch: Watch | None
+    prediction: str
+
+
+@dataclass(slots=True)
+class _Call:
+    """What the model was asked at a time, and what it said; a failure is one job's alone."""
+
+    jobs: list[_Job]
+    counts: tuple[int, ...]
+    matrix: np.ndarray
+    outputs: Answer | Exception
+
+    def answers(self) -> list[Answer | Exception]:
+        """To each job."""
+        outputs = self.outputs
+        if len(self.jobs) == 1 or isinstance(outputs, Exception):
+            return [outputs]
+        answers: list[Answer | Exception] = []
+        start = 0
+        try:
+            for job, count in zip(self.jobs, self.counts, strict=True):
+                end = start + count
+                answers.append({name: outputs[name][start:end] for name in job.wanted})
+                start = end
+        except Exception as error:  # an answer that is none must not keep everybody waiting
+            log.exception("the model answers otherwise than it was asked")
+            self.outputs = _failed(error)
+            return [self.outputs] * len(self.jobs)
+        return answers
 
 
 @dataclass(slots=True)
@@ -89,18 +135,27 @@ class Batcher:
         self._max_rows = max_rows
         self._thread = thread
         self._on_batch = on_batch
+        self.keeper: Keeper | None = None
         self._queue: deque[_Job] = deque()
         self._turns: deque[_Turn] = deque()
         self._turn_is_due = False
         self._scheduled = False
 
     def predict(
-        self, matrix: np.ndarray, wanted: tuple[str, ...], watch: Watch | None = None
+        self,
+        matrix: np.ndarray,
+        wanted: tuple[str, ...],
+        watch: Watch | None = None,
+        prediction: str = "",
     ) -> "asyncio.Future[Answer]":
-        """The outputs wanted for these rows, or a ProtocolError, when it is their turn."""
+        """The outputs wanted for these rows, or a ProtocolError, when it is their turn.
+
+        `prediction`: the id that they are kept by, where there is a keeper; without one they
+        are not kept.
+        """
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Answer] = loop.create_future()
-        self._queue.append(_Job(matrix, wanted, answer, watch))
+        self._queue.append(_Job(matrix, wanted, answer, watch, prediction))
         if watch is not None:
             watch.queued(len(matrix))
         self._schedule(loop)
@@ -128,21 +183,20 @@ class Batcher:
             self._turn_is_due = False
             self._begin_turn(self._turns.popleft())
             return
-        jobs = self._take()
+        jobs, rows = self._take()
         self._turn_is_due = True
         if not jobs:
             self._scheduled = bool(self._turns)
             if self._scheduled:
                 asyncio.get_running_loop().call_soon(self._flush)
             return
-        rows = sum(len(job.matrix) for job in jobs)
         self._on_batch(rows)
         loop = asyncio.get_running_loop()
         if self._pace.is_long(rows):
             done = loop.run_in_executor(self._thread, _predict, self._model, jobs)
-            done.add_done_callback(lambda future: self._finish(jobs, future.result()))
+            done.add_done_callback(lambda future: self._finish(future.result(), rows))
         else:
-            self._finish(jobs, _predict(self._model, jobs))
+            self._finish(_predict(self._model, jobs), rows)
 
     def _begin_turn(self, turn: _Turn) -> None:
         loop = asyncio.get_running_loop()
@@ -161,19 +215,25 @@ class Batcher:
                 turn.answer.set_exception(error)
         asyncio.get_running_loop().call_soon(self._flush)
 
-    def _finish(self, jobs: list[_Job], answers: list[Answer | Exception]) -> None:
-        for job, answer in zip(jobs, answers, strict=True):
-            if job.answer.done():  # its client has gone
-                continue
-            if job.watch is not None:
-                job.watch.predicted(sum(len(one.matrix) for one in jobs))
-            if isinstance(answer, Exception):
-                job.answer.set_exception(answer)
-            else:
-                job.answer.set_result(answer)
+    def _finish(self, calls: list[_Call], rows: int) -> None:
+        for call in calls:
+            for job, answer in zip(call.jobs, call.answers(), strict=True):
+                if job.answer.done():  # its client has gone
+                    job.prediction = ""
+                    continue
+                if job.watch is not None:
+                    job.watch.predicted(rows)
+                if isinstance(answer, Exception):
+                    job.answer.set_exception(answer)
+                else:
+                    job.answer.set_result(answer)
         asyncio.get_running_loop().call_soon(self._flush)
+        if self.keeper is not None:  # last: whatever befalls it, all are answered and it goes on
+            for call in calls:
+                _keep(self.keeper, call)
 
-    def _take(self) -> list[_Job]:
+    def _take(self) -> tuple[list[_Job], int]:
+        """The jobs of the next batch, and their rows."""
         jobs: list[_Job] = []
         rows = 0
         while self._queue and (not jobs or rows + len(self._queue[0].matrix) <= self._max_rows):
@@ -183,35 +243,46 @@ class Batcher:
                 rows += len(job.matrix)
                 if job.watch is not None:
                     job.watch.taken()
-        return jobs
+        return jobs, rows
 
 
-def _predict(model: Model, jobs: list[_Job]) -> list[Answer | Exception]:
-    """One answer or error for each job. Never raises."""
+def _keep(keeper: Keeper, call: _Call) -> None:
+    if isinstance(call.outputs, Exception):
+        return
+    # Tuples, not lists: those of texts and numbers Python's collector looks through only once.
+    names = tuple([job.prediction for job in call.jobs])
+    wanted = tuple([job.wanted for job in call.jobs])
+    keeper.add(names, call.counts, wanted, call.matrix, call.outputs)
+
+
+def _predict(model: Model, jobs: list[_Job]) -> list[_Call]:
+    """All jobs in one call or, where it fails, in one for each. Never raises."""
     if len(jobs) == 1:
         return [_predict_one(model, jobs[0])]
-    wanted = dict.fromkeys(name for job in jobs for name in job.wanted)
+    wanted = {job.wanted for job in jobs}
+    names = wanted.pop() if len(wanted) == 1 else dict.fromkeys(n for one in wanted for n in one)
+    parts = [job.matrix for job in jobs]
     try:
-        together = model.predict(np.concatenate([job.matrix for job in jobs]), wanted)
+        matrix = np.concatenate(parts)
+        return [_Call(jobs, tuple(map(len, parts)), matrix, model.predict(matrix, names))]
     except Exception:  # one bad row must not spoil its neighbours: ask for each alone
         return [_predict_one(model, job) for job in jobs]
-    answers: list[Answer | Exception] = []
-    start = 0
-    for job in jobs:
-        end = start + len(job.matrix)
-        answers.append({name: together[name][start:end] for name in job.wanted})
-        start = end
-    return answers
 
 
-def _predict_one(model: Model, job: _Job) -> Answer | Exception:
+def _predict_one(model: Model, job: _Job) -> _Call:
+    outputs: Answer | Exception
     try:
-        return model.predict(job.matrix, job.wanted)
+        outputs = model.predict(job.matrix, job.wanted)
     except (ValueError, TypeError) as error:
-        return refused_values(error)
+        outputs = refused_values(error)
     except Exception as error:  # whatever a library raises, the server goes on
         log.exception("the model failed")
-        return ProtocolError(500, f"the model failed: {type(error).__name__}")
+        outputs = _failed(error)
+    return _Call([job], (len(job.matrix),), job.matrix, outputs)
+
+
+def _failed(error: Exception) -> ProtocolError:
+    return ProtocolError(500, f"the model failed: {type(error).__name__}")
 
 
 def refused_values(error: Exception) -> ProtocolError:

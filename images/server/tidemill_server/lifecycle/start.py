@@ -28,7 +28,7 @@ from tidemill.store.objects import (
     StoreError,
 )
 from tidemill.store.package import PackageError
-from tidemill_server.batching.batcher import LONG_SECONDS, Batcher, Pace
+from tidemill_server.batching.batcher import LONG_SECONDS, Batcher, Keeper, Pace
 from tidemill_server.batching.batcher import Model as Asked
 from tidemill_server.exits import SPEC_INVALID, Exit, Refused
 from tidemill_server.features.lookup import Lookup
@@ -85,6 +85,7 @@ class Starter:
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     seen: Callable[[Model], Asked] = lambda model: model  # who is asked in the model's place
     aside: bool = False  # whether each batch is asked in the thread, however short
+    keeper: Keeper | None = None  # of what is asked, with the answers
 
     async def start(self) -> None:
         """Return when the model answers; raises Refused."""
@@ -128,6 +129,7 @@ class Starter:
             thread=self.thread,
             on_batch=self.metrics.batch,
         )
+        batcher.keeper = self.keeper
         platform = platform_of(folder, signature, runtime)
         card = read_card(folder)
         told = (explainer, unexplained)

@@ -81,6 +81,9 @@ class Metrics:
         self._batch = Spread("tidemill_server_batch_rows", "Rows per batch.", _ROWS)
         for own in (self._requests, self._seconds, self._batch):
             registry.register(own)
+        # Seconds to answer a request; rows of a batch. Not methods: a call less for each.
+        self.answered: Callable[[float], None] = self._seconds.observe
+        self.batch: Callable[[int], None] = self._batch.observe
         self.count("rows", "Rows predicted.", lambda: self._batch.total)
         self._features = Counter(
             "tidemill_server_feature_rows",
@@ -120,12 +123,6 @@ class Metrics:
 
     def ended(self, outcome: Outcome) -> None:
         self._requests.of[outcome] += 1
-
-    def answered(self, seconds: float) -> None:
-        self._seconds.observe(seconds)
-
-    def batch(self, rows: int) -> None:
-        self._batch.observe(rows)
 
     def features(self, outcome: str, rows: int) -> None:
         self._features.labels(outcome).inc(rows)

@@ -17,7 +17,7 @@ from tidemill_server.lifecycle.memory import give_back
 from tidemill_server.lifecycle.start import Prober, Starter
 from tidemill_server.lifecycle.state import State
 from tidemill_server.metrics.registry import Metrics
-from tidemill_server.metrics.watching import watch_model
+from tidemill_server.metrics.watching import kept, watch_model
 from tidemill_server.models import Model
 from tidemill_server.protocol.infer import Stamp
 from tidemill_server.shelf.blame import Blame
@@ -65,6 +65,7 @@ class Hosted:
             turn=loader.turn,
             seen=lambda model: loader.blame.witness(self._known_as, model),
             aside=aside is not None,
+            keeper=kept(self.metrics, settings.limits),
         )
 
     @property

@@ -92,6 +92,25 @@ async def test_a_bad_row_spoils_only_its_own_request(
     assert again["predict"].tolist() == [8.0]
 
 
+class Forgetful(Doubling):
+    """Answers several without an output that they ask for."""
+
+    def predict(self, matrix: np.ndarray, wanted: Iterable[str]) -> dict[str, np.ndarray]:
+        found = super().predict(matrix, wanted)
+        return {} if len(matrix) > 1 else found
+
+
+async def test_an_answer_that_lacks_an_output_keeps_nobody_waiting(
+    pace: Pace, thread: ThreadPoolExecutor
+) -> None:
+    batcher = Batcher(Forgetful(), pace, max_rows=100, thread=thread)
+    async with asyncio.timeout(10):
+        asked = [batcher.predict(rows(i), ("predict",)) for i in range(3)]
+        failed = await asyncio.gather(*asked, return_exceptions=True)
+        assert [one.status for one in failed if isinstance(one, ProtocolError)] == [500] * 3
+        assert (await batcher.predict(rows(4), ("predict",)))["predict"].tolist() == [8]
+
+
 async def test_a_client_that_left_is_not_predicted(pace: Pace, thread: ThreadPoolExecutor) -> None:
     model = Doubling()
     batcher = Batcher(model, pace, max_rows=100, thread=thread)

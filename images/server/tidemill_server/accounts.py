@@ -16,12 +16,17 @@ _OK = Outcome.OK  # to look it up costs as much as to count it
 class Accounts:
     """Counts for all fronts together; logs one request of so many (0: none).
 
-    `traces`: who records requests, where that is wanted.
+    `traces`: who records requests, where that is wanted. `model`: whose they are, of several.
     """
 
     def __init__(
-        self, metrics: Metrics, log_every: int = 0, traces: "Recorder | None" = None
+        self,
+        metrics: Metrics,
+        log_every: int = 0,
+        traces: "Recorder | None" = None,
+        model: str = "",
     ) -> None:
+        self._model = model
         self._metrics = metrics
         self._log_every = log_every
         self.traces = traces
@@ -49,6 +54,8 @@ class Accounts:
         self._count += 1
         if self._log_every and self._count % self._log_every == 0:
             fields = {"path": path, "status": status, "seconds": round(seconds, 6)}
+            if self._model:
+                fields["model"] = self._model
             if trace is not None:
                 fields["trace_id"] = trace.id
             log.info("request", extra=fields)

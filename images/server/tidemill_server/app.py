@@ -126,6 +126,8 @@ class Application:
             request.check_method("POST")
             if self._traces is not None:
                 trace = self._traces.begin(request.headers, request.path, prediction)
+                if trace is not None:
+                    trace.model = self._stamp
             call = Call(self._state.model(), request.headers, request.body, prediction, trace)
             answer = await answerer(call)
         except ProtocolError as error:

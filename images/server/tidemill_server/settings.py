@@ -241,6 +241,9 @@ class Settings:
     online: Online | None = None
     access: Access = field(default_factory=Access)
     traces: Tracing | None = None
+    # TIDEMILL_RETRY_SECONDS: until one of several models that was refused is tried again; then
+    # twice as long, and so on
+    retry_seconds: float = 60.0
     public_keys: tuple[str, ...] = ()  # TIDEMILL_MODEL_PUBLIC_KEYS: PEMs, as a list in JSON
     upstream: Upstream | None = None  # a container that has the model; then there is no package
     # TIDEMILL_MODELS: the file that lists them, where there are several; then none of it is above
@@ -290,6 +293,7 @@ class Settings:
             public_keys=environ.texts(env, "TIDEMILL_MODEL_PUBLIC_KEYS"),
             upstream=upstream,
             models=_several(env, models) if models else None,
+            retry_seconds=environ.seconds(env, "TIDEMILL_RETRY_SECONDS", cls.retry_seconds),
         )
 
 

@@ -52,6 +52,16 @@ class Unexplained(Exception):  # noqa: N818 - says what is the case
     """Why a model's answers are not explained, in words for whoever asks."""
 
 
+class Explains(Protocol):
+    """Who tells what each feature adds; asked in the model's thread."""
+
+    def explain(self, rows: np.ndarray) -> Explanation:
+        """Explain the rows; raises ValueError where the model refuses them."""
+
+    def sampled(self, rows: np.ndarray) -> Explanation:
+        """Explain the rows by coalitions, whatever the model is."""
+
+
 class Explainer:
     """Explains rows one by one; asked in the model's thread. Raises Unexplained."""
 

@@ -11,11 +11,11 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -31,6 +31,7 @@ from tidemill.store.package import PackageError
 from tidemill_server.batching.batcher import LONG_SECONDS, Batcher, Keeper, Pace
 from tidemill_server.batching.batcher import Model as Asked
 from tidemill_server.exits import SPEC_INVALID, Exit, Refused
+from tidemill_server.explain.explainer import Explains
 from tidemill_server.features.lookup import Lookup
 from tidemill_server.features.request import RequestReader
 from tidemill_server.features.tables import read_tables
@@ -48,6 +49,8 @@ from tidemill_server.settings import Loading, Settings
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 15.0
 WARM_ROWS = 64
+CANCEL_SECONDS = 1.0
+T = TypeVar("T")
 ASIDE = Pace(2 * LONG_SECONDS, 0.0)
 # Shorter than elsewhere: the server itself tries again, and says so meanwhile.
 PATIENCE = Patience(
@@ -66,8 +69,37 @@ class Prober(Protocol):
     def probe(self, folder: Path, loading: Loading) -> None:
         """Return where the model can be loaded; raises Refused. Blocks."""
 
+    def cancel(self) -> None:
+        """Nobody wants to know any more about what is being tried."""
+
     def stop(self) -> None:
         """Nobody waits any longer."""
+
+
+class Witness(Protocol):
+    """Who sees what is done with a model."""
+
+    def loading(self) -> AbstractContextManager[None]:
+        """While the block lasts the model is loaded."""
+
+    def of_model(self, model: Asked) -> Asked:
+        """Who is asked in the model's place."""
+
+    def of_explainer(self, explainer: Explains) -> Explains:
+        """Who explains in the explainer's place."""
+
+
+class Nobody:
+    """Nobody looks: a model that is alone is blamed in any case."""
+
+    def loading(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def of_model(self, model: Asked) -> Asked:
+        return model
+
+    def of_explainer(self, explainer: Explains) -> Explains:
+        return explainer
 
 
 @dataclass(frozen=True)
@@ -83,8 +115,9 @@ class Starter:
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
     # Of several models one is loaded at a time: what they need for it does not add up.
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-    seen: Callable[[Model], Asked] = lambda model: model  # who is asked in the model's place
-    aside: bool = False  # whether each batch is asked in the thread, however short
+    probing: Executor | None = None  # the thread that waits for what is tried
+    witness: Witness = field(default_factory=Nobody)
+    aside: Executor | None = None  # in which each batch is asked, however short
     keeper: Keeper | None = None  # of what is asked, with the answers
 
     async def start(self) -> None:
@@ -97,25 +130,27 @@ class Starter:
     async def _load(self, folder: Path) -> None:
         with self._stage("probe"):
             self._say("loading the model for the first time, in a child process")
-            await asyncio.to_thread(self.prober.probe, folder, self.settings.loading)
-        with self._stage("load"):
-            self._say("loading the model")
             loop = asyncio.get_running_loop()
+            probe = self.prober.probe
+            tried = loop.run_in_executor(self.probing, probe, folder, self.settings.loading)
+            await _whole(tried, self.prober.cancel)
+        self._say("loading the model")
+        with self.witness.loading():
+            await self._open(folder)
+
+    async def _open(self, folder: Path) -> None:
+        runtime = self.settings.runtime
+        with self._stage("load"):
             signature = read_signature(folder / "signature.json")
-            runtime = self.settings.runtime
-            model = await loop.run_in_executor(self.thread, open_model, folder, signature, runtime)
+            model = await self._thread(open_model, folder, signature, runtime)
             explained = bool(self.settings.limits.explained_rows)
             explainer, unexplained = (
-                await loop.run_in_executor(self.thread, explain_with, model, signature)
-                if explained
-                else (None, "")
+                await self._thread(explain_with, model, signature) if explained else (None, "")
             )
-            await loop.run_in_executor(self.thread, give_back)
+            await self._thread(give_back)
             lookup = self._lookup(folder, signature)
         with self._stage("warm"):
-            asked = self.seen(model)
-            pace = await loop.run_in_executor(self.thread, _warm, model, signature)
-            pace = ASIDE if self.aside else pace
+            pace = await self._thread(_warm, model, signature)
             if lookup is not None:
                 await lookup.connect()
         if self.admitting is not None:
@@ -123,18 +158,23 @@ class Starter:
                 self.state.waiting(ISSUER_UNAVAILABLE, "waiting for the keys of the issuer")
                 await self.admitting()
         batcher = Batcher(
-            asked,
-            pace,
+            self.witness.of_model(model),
+            ASIDE if self.aside else pace,
             max_rows=self.settings.limits.batch_rows,
-            thread=self.thread,
+            thread=self.aside or self.thread,
             on_batch=self.metrics.batch,
         )
         batcher.keeper = self.keeper
         platform = platform_of(folder, signature, runtime)
         card = read_card(folder)
-        told = (explainer, unexplained)
+        told = (self.witness.of_explainer(explainer) if explainer else None, unexplained)
         self.state.serve(Served(signature, batcher, lookup, card, platform, *told))
         log.info("ready", extra={"digest": self.settings.model_digest, "pace": vars(pace)})
+
+    async def _thread(self, work: Callable[..., T], *given: object) -> T:
+        """Do it in the model's thread; when this is cancelled, not before that is free again."""
+        done = asyncio.get_running_loop().run_in_executor(self.thread, work, *given)
+        return await _whole(done, lambda: None)
 
     def _lookup(self, folder: Path, signature: Signature) -> Lookup | None:
         """Who looks features up; the store's client is imported only where it is needed."""
@@ -191,6 +231,17 @@ class Starter:
         seconds = time.perf_counter() - started
         self.metrics.loaded(name, seconds)
         log.info("stage done", extra={"stage": name, "seconds": round(seconds, 3)})
+
+
+async def _whole(done: "asyncio.Future[T]", cancel: Callable[[], None]) -> T:
+    """Wait for what a thread does, also where nobody wants it any more: its turn is not over."""
+    try:
+        return await asyncio.shield(done)
+    except asyncio.CancelledError:
+        while not done.done():  # again, since the first may come before there is what to cancel
+            cancel()
+            await asyncio.wait([done], timeout=CANCEL_SECONDS)
+        raise
 
 
 def _warm(model: Model, signature: Signature) -> Pace:

@@ -12,7 +12,7 @@ from typing import Any
 
 from tidemill_server.answers import Answer, json_answer
 from tidemill_server.batching.batcher import Batcher
-from tidemill_server.explain.explainer import Explainer
+from tidemill_server.explain.explainer import Explains
 from tidemill_server.features.lookup import Lookup
 from tidemill_server.package.signature import Signature
 from tidemill_server.plain.columns import Field, fields_of
@@ -42,7 +42,7 @@ class Served:
     lookup: Lookup | None = None
     card: Mapping[str, Any] = field(default_factory=dict)
     platform: str = ""
-    explainer: Explainer | None = None
+    explainer: Explains | None = None
     unexplained: str = ""  # why there is none
 
     @cached_property

@@ -30,7 +30,7 @@ async def prove_signed(store: Bucket, settings: Settings, *, say: Callable[[str]
     try:
         keys = [signing.public_key(pem) for pem in settings.public_keys]
     except signing.KeyRefused as error:
-        message = f"spec.model.verification.publicKeys: {error}"
+        message = f"verification.publicKeys: {error}"
         raise Refused(SPEC_INVALID, message, Exit.USER_ERROR) from None
     say("proving the signature")
     manifest = await read_manifest(store, settings.prefix, settings.model_digest)

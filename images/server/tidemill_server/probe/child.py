@@ -5,12 +5,13 @@ before any thread is started, so that the copy is sound. It waits for the folder
 own memory and time, examines the package, answers with one JSON line and ends.
 """
 
+import ctypes
 import json
 import os
 import select
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -21,6 +22,7 @@ from tidemill_server.settings import MIB, Loading
 
 MAX_ANSWER_BYTES = 64 * 1024
 MAX_TEXT_CHARS = 1000
+PR_SET_PDEATHSIG = 1  # of prctl(2)
 
 
 @dataclass
@@ -33,14 +35,17 @@ class Prober:
     ended: bool = False
 
     @classmethod
-    def start(cls, examine: Callable[[Path], None]) -> "Prober":
-        """Fork. The parent must have no thread yet."""
+    def start(cls, examine: Callable[[Path], None], closing: Sequence[int] = ()) -> "Prober":
+        """Fork. The parent must have no thread yet; these files of its are not for the child."""
         orders_in, orders_out = os.pipe()
         answers_in, answers_out = os.pipe()
         pid = os.fork()
         if pid == 0:
             os.close(orders_out)
             os.close(answers_in)
+            end_with_parent()
+            for file in closing:
+                os.close(file)
             _child(orders_in, answers_out, examine)
         os.close(orders_in)
         os.close(answers_out)
@@ -78,6 +83,10 @@ class Prober:
             answer += piece
         return answer
 
+    def cancel(self) -> None:
+        """Nobody wants to know any more: whoever waits for its answer waits no longer."""
+        self.stop()
+
     def stop(self) -> None:
         """End the child if it is still there: whoever waits for its answer waits no longer."""
         if not self.ended:  # not yet waited for, so the number is still its own
@@ -89,6 +98,13 @@ class Prober:
         status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         self.ended = True
         return status
+
+
+def end_with_parent() -> None:
+    """Have the kernel end this process when the one that made it ends, however that does."""
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    if prctl is not None:
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _judge(answer: bytes, status: int, memory: int) -> None:

@@ -100,7 +100,10 @@ class Service:
 
     def gone(self, call: Call) -> None:
         if call.path == INFER:
-            self._accounts.ended(Outcome.GONE, call.trace)
+            self._accounts_of(call).ended(Outcome.GONE, call.trace)
+
+    def _accounts_of(self, call: Call) -> Accounts:
+        return call.model.accounts if call.model is not None else self._accounts
 
     async def _tell(self, call: Call) -> Reply:
         method = self._methods.get(call.path)
@@ -129,8 +132,9 @@ class Service:
             status, outcome = 500, Outcome.ERROR
             reply = bad(fault(), named)
         seconds = time.perf_counter() - started
-        accounts = call.model.accounts if call.model is not None else self._accounts
-        accounts.answered(INFER.decode(), status, outcome, seconds, call.trace)
+        if call.model is not None:
+            reply.trailers.extend(call.model.told)
+        self._accounts_of(call).answered(INFER.decode(), status, outcome, seconds, call.trace)
         return reply
 
     async def _bounded(self, call: Call, prediction: str) -> Reply:
@@ -149,6 +153,8 @@ class Service:
             message = await self._message(call)
             only = self._models.named(name_in(message))
         call.model = only
+        if call.trace is not None:
+            call.trace.model = only.inference.stamp
         inference, served = only.inference, only.state.model()
         with inference.gate:
             if message is None:
@@ -163,9 +169,7 @@ class Service:
             written = write_infer(
                 request, answer, served.signature, stamp=inference.stamp, prediction=prediction
             )
-            reply = await _finished(call, written)
-            reply.trailers.extend(only.told)
-            return reply
+            return await _finished(call, written)
 
     async def _read(
         self, call: Call, model: Model, served: Served, message: bytes

@@ -66,7 +66,7 @@ class ShelfApplication:
         if path in self._shown:
             return True
         hosted, rest = self._below(path)
-        return hosted is not None and (not rest or hosted.app.is_shown(rest))
+        return hosted is not None and hosted.app.is_shown(rest or "/")
 
     def is_counted(self, path: str) -> bool:
         """Whether a request for it is one for a prediction."""
@@ -83,7 +83,7 @@ class ShelfApplication:
         hosted, rest = self._below(request.path)
         if hosted is None:
             return self._tell(request)
-        if not rest:
+        if not rest and hosted.app.is_shown("/"):
             return _moved(request)
         return hosted.app.answer(replace(request, path=rest))
 

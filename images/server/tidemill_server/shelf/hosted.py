@@ -1,9 +1,8 @@
 """One model of several: all that a server with one model has of it, but for what is shared."""
 
 import asyncio
-import gc
 import shutil
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,6 +30,7 @@ class Loader:
     prober: Prober
     blame: Blame
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    probing: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "probe"))
 
 
 class Hosted:
@@ -46,7 +46,7 @@ class Hosted:
         inference = Inference(stamp, settings.limits, beside=common.inference)
         watch_model(self.metrics, inference, self.state)
         log_every, traces = settings.access_log_every, common.accounts.traces
-        accounts = Accounts(self.metrics, log_every, traces)
+        accounts = Accounts(self.metrics, log_every, traces, wanted.name)
         self.model = Model(self.state, inference, accounts, tuple(stamp_headers(stamp)))
         self.app = Application(
             *(self.state, inference),
@@ -57,14 +57,14 @@ class Hosted:
         self.app.mark(self.model.told)
         if settings.page:
             self.app.show(pages())
-        aside = loader.blame.thread(self._known_as)
         # Its own: a model that takes long keeps no other waiting for its turn.
-        thread = aside or ThreadPoolExecutor(1, thread_name_prefix=f"model-{wanted.name}")
+        thread = ThreadPoolExecutor(1, thread_name_prefix=f"model-{wanted.name}")
         self._starter = Starter(
             *(settings, self.state, self.metrics, loader.prober, thread),
             turn=loader.turn,
-            seen=lambda model: loader.blame.witness(self._known_as, model),
-            aside=aside is not None,
+            probing=loader.probing,
+            witness=loader.blame.witness(self._known_as),
+            aside=loader.blame.thread(self._known_as),
             keeper=kept(self.metrics, settings.limits),
         )
 
@@ -79,11 +79,7 @@ class Hosted:
         await self._starter.start()
 
     def clear(self) -> None:
-        """Leave nothing behind on the disk. Blocks. What is loaded goes with the last request."""
+        """Leave nothing behind, neither on the disk nor in memory. Blocks."""
+        self.state.served = None  # without it nothing else has the model: no collector need look
         shutil.rmtree(self._scratch, ignore_errors=True)
-
-
-def sweep() -> None:
-    """Give back what a model took that nobody asks any more. Blocks."""
-    gc.collect()
-    give_back()
+        give_back()

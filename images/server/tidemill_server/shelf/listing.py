@@ -12,6 +12,7 @@ from tidemill_server.settings import Settings
 from tidemill_server.watched import text_of
 
 MOST_MODELS = 32
+MOST_BOUND = 1 << 50
 MOST_BYTES = 512 * 1024
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
@@ -120,6 +121,6 @@ def _keys(one: Mapping[str, Any], where: str) -> tuple[str, ...]:
 
 def _bound(limits: Mapping[str, Any], name: str, where: str) -> int | None:
     value = limits.get(name)
-    if value is not None and (type(value) is not int or value < 1):
-        raise ValueError(f"{where}.limits.{name} must be a whole number of at least 1")
+    if value is not None and (type(value) is not int or not 1 <= value <= MOST_BOUND):
+        raise ValueError(f"{where}.limits.{name} must be a whole number from 1 to {MOST_BOUND}")
     return value

@@ -13,19 +13,20 @@ from itertools import count
 
 from tidemill_server.exits import INTERNAL_ERROR, SPEC_INVALID, Exit, Refused
 from tidemill_server.hosts import Common
-from tidemill_server.lifecycle.start import Prober
 from tidemill_server.lifecycle.state import ISSUER_UNAVAILABLE, Phase
 from tidemill_server.metrics.registry import Metrics
 from tidemill_server.models import Model, Models, indexed
+from tidemill_server.probe.nursery import Nursery
 from tidemill_server.protocol.errors import ProtocolError, shown
 from tidemill_server.shelf.app import ShelfApplication
-from tidemill_server.shelf.blame import Blame
-from tidemill_server.shelf.hosted import Hosted, Loader, sweep
+from tidemill_server.shelf.blame import Blame, Blamed
+from tidemill_server.shelf.hosted import Hosted, Loader
 from tidemill_server.shelf.listing import Wanted, read_list
 from tidemill_server.watched import Watched
 
 LOOK_SECONDS = 1.0
 LEAVE_SECONDS = 0.1  # between two looks whether anybody still asks a model that goes
+LONGEST_PAUSE = 1800.0  # before what was refused is tried again
 LOADING = "Loading"
 PACKAGES = "package-"
 MOST_CHARS = 512  # of what is told of a model: one must not make the others' unreadable
@@ -69,7 +70,7 @@ class Shelf:
 
     only = None  # there may always be another
 
-    def __init__(self, common: Common, prober: Prober) -> None:
+    def __init__(self, common: Common, prober: Nursery) -> None:
         self._common, self._prober = common, prober
         scratch = common.settings.scratch
         for left in scratch.glob(f"{PACKAGES}*"):  # of the process before, if it ended in this pod
@@ -80,6 +81,7 @@ class Shelf:
         self._leaving: set[asyncio.Task[None]] = set()
         self._admitted = common.guard is None
         self.list_digest = ""
+        self._first: frozenset[str] | None = None  # the names that there were at the start
         self.app = ShelfApplication(self, common)
         self.models: Models = self
 
@@ -97,9 +99,14 @@ class Shelf:
         while True:
             if admitting.done():
                 admitting.result()
+            if self._prober.ended:
+                why = "the process in which models are tried first has ended: without it none comes"
+                raise Refused(INTERNAL_ERROR, why, Exit.BUG)
             now = listed.now
             self.list_digest = now.digest
             self._follow(now.models)
+            if self._first is None:
+                self._first = frozenset(self._places)
             self._settle()
             await asyncio.sleep(LOOK_SECONDS)
 
@@ -111,6 +118,7 @@ class Shelf:
 
     def end(self) -> None:
         """Nothing more is asked."""
+        self._loader.blame.end()
         self._prober.stop()
 
     def named(self, name: str) -> Model:
@@ -171,8 +179,6 @@ class Shelf:
     def _replace(self, place: Place, wanted: Wanted) -> None:
         if place.loading is not None:
             place.loading.cancel()
-        if place.newest is not place.answering:
-            self._forget(place.newest)
         if place.answering is not None and place.answering.wanted == wanted:
             place.newest, place.loading, place.refused = place.answering, None, False
             return
@@ -183,35 +189,52 @@ class Shelf:
         place.loading = asyncio.create_task(self._load(place, place.newest))
 
     async def _load(self, place: Place, hosted: Hosted) -> None:
+        """Until it answers: what is refused is tried again, in case the world was to blame."""
+        pause = self._common.settings.retry_seconds
+        while not await self._loaded(place, hosted):
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+            hosted = self._made(hosted.wanted)
+
+    async def _loaded(self, place: Place, hosted: Hosted) -> bool:
+        """Try it; whether there is nothing more to try."""
         names = {"model": hosted.wanted.name, "digest": hosted.wanted.digest}
         try:
             await hosted.load()
         except Refused as refused:
             self._refuse(place, hosted, refused)
+            return isinstance(refused, Blamed)
         except Exception as error:
             log.exception("a model failed to load", extra=names)
             message = f"{type(error).__name__}: {error}"
             self._refuse(place, hosted, Refused(INTERNAL_ERROR, message))
-        else:
-            before, place.answering, place.loading = place.answering, hosted, None
-            log.info("loaded", extra=names)
-            self.app.route()
-            if before is not None:
-                self._forget(before)
+            return False
+        except asyncio.CancelledError:
+            self._forget(hosted)
+            raise
+        before, place.newest, place.answering = place.answering, hosted, hosted
+        place.loading, place.refused = None, False
+        log.info("loaded", extra=names)
+        self.app.route()
+        if before is not None:
+            self._forget(before)
         self._settle()
+        return True
 
     def _refuse(self, place: Place, hosted: Hosted, refused: Refused) -> None:
-        hosted.state.waiting(refused.reason, refused.message)
-        place.refused, place.loading = True, None
+        # What was said at first is told on while it is tried again.
+        place.newest.state.waiting(refused.reason, refused.message)
+        place.refused = True
         fields = {"reason": refused.reason, "detail": refused.message}
         log.error("refused", extra={"model": hosted.wanted.name, **fields})
         self._forget(hosted)
+        self._settle()
 
     def _leave(self, place: Place) -> None:
         if place.loading is not None:
             place.loading.cancel()
-        for one in {id(one): one for one in (place.newest, place.answering) if one}.values():
-            self._forget(one)
+        if place.answering is not None:
+            self._forget(place.answering)
 
     def _forget(self, hosted: Hosted) -> None:
         """Nobody is sent to it any more; who has been is answered."""
@@ -221,12 +244,12 @@ class Shelf:
 
     async def _go(self, hosted: Hosted) -> None:
         inference = hosted.model.inference
-        # An event for it would be paid for by each request.
+        # At first as well: whoever has just been sent there has not asked yet. An event for it
+        # would be paid for by each request.
+        await asyncio.sleep(LEAVE_SECONDS)
         while inference.in_flight:  # noqa: ASYNC110
             await asyncio.sleep(LEAVE_SECONDS)
         await asyncio.to_thread(hosted.clear)
-        del hosted, inference
-        await asyncio.to_thread(sweep)
 
     def _settle(self) -> None:
         """Ready as soon as nothing is waited for and something answers; and from then on."""
@@ -237,7 +260,9 @@ class Shelf:
             state.follow(ISSUER_UNAVAILABLE, "waiting for the keys of the issuer")
             return
         answering = sum(place.answering is not None for place in places)
-        if all(place.is_tried for place in places) and (answering or not places):
+        first = self._first or frozenset()
+        tried = all(place.is_tried for name, place in self._places.items() if name in first)
+        if tried and (answering or not places):
             state.follow("", "")
             log.info("serving", extra={"models": answering, "of": len(places)})
             return

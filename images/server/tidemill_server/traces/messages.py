@@ -51,13 +51,6 @@ class Writer:
                 "telemetry.sdk.version": __version__,
             }
         )
-        self._model = _attributes(
-            {
-                "tidemill.model.name": stamp.name,
-                "tidemill.model.version": stamp.version,
-                "tidemill.model.digest": stamp.digest,
-            }
-        )
 
     def write(self, traces: Iterable[Trace]) -> bytes:
         """One message for them all."""
@@ -96,7 +89,7 @@ class Writer:
             kind=Span.SPAN_KIND_SERVER,
             start_time_unix_nano=trace.offset + began,
             end_time_unix_nano=trace.offset + trace.ended,
-            attributes=[*self._model, *_attributes(told)],
+            attributes=_attributes({**_of_model(trace.model), **told}),
             status=Status(code=Status.STATUS_CODE_ERROR) if "error.type" in told else None,
         )
         for stage in trace.stages:
@@ -116,6 +109,16 @@ class Writer:
 
     def _id(self) -> bytes:
         return (self._random.getrandbits(64) or 1).to_bytes(8)
+
+
+def _of_model(stamp: Stamp | None) -> _Told:
+    if stamp is None:  # one that there is not, or none yet
+        return {}
+    return {
+        "tidemill.model.name": stamp.name,
+        "tidemill.model.version": stamp.version,
+        "tidemill.model.digest": stamp.digest,
+    }
 
 
 def _told(trace: Trace) -> _Told:

@@ -11,6 +11,7 @@ from time import perf_counter_ns, time_ns
 from typing import NamedTuple
 
 from tidemill_server.metrics.registry import Outcome
+from tidemill_server.protocol.infer import Stamp
 
 
 @dataclass(slots=True)  # not frozen: one is made for each request that is recorded
@@ -41,7 +42,7 @@ class Trace:
     """
 
     __slots__ = (
-        *("asked", "began", "ended", "offset", "outcome", "rows", "stages", "status"),
+        *("asked", "began", "ended", "model", "offset", "outcome", "rows", "stages", "status"),
         "_whole",
     )
 
@@ -54,6 +55,7 @@ class Trace:
         self.rows = 0
         self.status: int | None = None
         self.outcome = Outcome.GONE
+        self.model: Stamp | None = None  # that was asked, where that is known
 
     @property
     def id(self) -> str:

@@ -13,8 +13,7 @@ from tests.unit.server import packages
 from tests.unit.server.bucket import Bucket
 from tests.unit.server.shelf.shelves import Shelf, ask, told
 
-from tidemill_server.exits import Refused
-from tidemill_server.shelf.blame import Blame, narrowed
+from tidemill_server.shelf.blame import ASKED, IDLE, LOADED, Blame, Blamed, narrowed
 
 
 class _Model:
@@ -41,10 +40,53 @@ def left(folder: Path, *asked: str) -> None:
     (folder / "idle.1.asked").write_bytes(b"\0")
 
 
+def byte(folder: Path, model: str = "a.1") -> bytes:
+    return (folder / f"{model}.asked").read_bytes()
+
+
+def test_a_model_is_seen_while_it_is_loaded_and_while_it_explains(tmp_path: Path) -> None:
+    class Explaining:
+        seen = b""
+
+        def explain(self, _: np.ndarray) -> Any:
+            self.seen = byte(tmp_path)
+
+        sampled = explain
+
+    witness, explainer = Blame(tmp_path).witness("a.1"), Explaining()
+    with witness.loading():
+        assert byte(tmp_path) == LOADED
+    assert byte(tmp_path) == IDLE
+    for way in ("explain", "sampled"):
+        explainer.seen = b""
+        getattr(witness.of_explainer(explainer), way)(np.zeros((1, 1)))
+        assert (explainer.seen, byte(tmp_path)) == (ASKED, IDLE)
+
+
+def test_who_was_being_loaded_is_blamed_before_whoever_was_asked(tmp_path: Path) -> None:
+    for _ in range(2):
+        left(tmp_path, "good.1")
+        (tmp_path / "bad.1.asked").write_bytes(LOADED)
+        blame = Blame(tmp_path)
+    blame.check("good.1")
+    with pytest.raises(Blamed):
+        blame.check("bad.1")
+
+
+def test_an_end_that_was_wanted_blames_nobody(tmp_path: Path) -> None:
+    for _ in range(3):
+        blame = Blame(tmp_path)
+        witness = blame.witness("a.1")
+        with witness.loading():
+            blame.end()
+            assert not list(tmp_path.glob("*.asked"))
+    Blame(tmp_path).check("a.1")
+
+
 def test_a_model_is_seen_while_it_is_asked_and_not_after(tmp_path: Path) -> None:
     blame = Blame(tmp_path)
     for model in (_Model(tmp_path), _Model(tmp_path, fails=True)):
-        witnessed = blame.witness("a.1", model)
+        witnessed = blame.witness("a.1").of_model(model)
         with suppress(ValueError):
             witnessed.predict(np.zeros((1, 1)), ())
         assert model.seen == ["a.1"]
@@ -71,7 +113,7 @@ def test_who_is_blamed_twice_is_loaded_no_more(tmp_path: Path) -> None:
     Blame(tmp_path).check("bad.1")
     left(tmp_path, "bad.1")
     blame = Blame(tmp_path)
-    with pytest.raises(Refused, match="ended 2 times while this model was asked"):
+    with pytest.raises(Blamed, match="ended 2 times while this model was loaded or asked"):
         blame.check("bad.1")
     for other in ("bad.2", "idle.1"):  # another version is another model
         blame.check(other)
@@ -87,7 +129,7 @@ def test_of_several_suspects_one_is_asked_at_a_time_until_one_is_left(tmp_path: 
         blame = Blame(tmp_path)
     assert blame.thread("bad.1") is None
     blame.check("good.1")
-    with pytest.raises(Refused):
+    with pytest.raises(Blamed):
         blame.check("bad.1")
 
 
@@ -123,7 +165,7 @@ def test_a_process_that_is_killed_in_a_prediction_comes_up_without_it_in_the_end
         assert ask(server, "good").status == 200
         found = told(server)["bad"]
         assert (found["reason"], found["digest"]) == ("ModelUnloadable", "")
-        assert "ended 2 times while this model was asked" in found["message"]
+        assert "ended 2 times while this model was loaded or asked" in found["message"]
         mended = shelf.put("bad", packages.tree())
         server.until(lambda one: told(one)["bad"]["digest"] == mended["digest"])
 

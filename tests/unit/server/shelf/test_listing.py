@@ -45,6 +45,7 @@ def test_what_is_listed_is_wanted(tmp_path: Path) -> None:
         ({"publicKeys": [7]}, r"models\[0\]\.publicKeys"),
         ({"limits": []}, r"models\[0\]\.limits must be an object"),
         ({"limits": {"rows": 0}}, r"models\[0\]\.limits\.rows must be a whole number"),
+        ({"limits": {"memoryBytes": 10**30}}, r"models\[0\]\.limits\.memoryBytes"),
         ({"limits": {"rows": True}}, r"models\[0\]\.limits\.rows"),
         ({"limits": {"inFlight": "8"}}, r"models\[0\]\.limits\.inFlight"),
     ],

@@ -1,6 +1,7 @@
 """Several models in one process: each as if it were alone, and they come and go."""
 
 import json
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -271,6 +272,42 @@ def test_one_that_waits_for_the_store_keeps_no_other_waiting(shelf: Shelf) -> No
         server.wait_for_log("serving")
         assert ask(server, "power").status == 200
         assert told(server)["lost"]["reason"] == "MissingFile"
+
+
+def test_what_is_refused_is_tried_again(shelf: Shelf) -> None:
+    """Its file may be there later; what was said first is told meanwhile."""
+    entry = shelf.put("power", packages.tree())
+    key = f"models/{entry['uri'].partition('/models/')[2]}model.skops"
+    whole = shelf.bucket.objects.pop(key)
+    with shelf.serve(TIDEMILL_RETRY_SECONDS="0.2") as server:
+        for _ in range(3):
+            assert server.wait_for_log("refused")["reason"] == "MissingFile"
+            assert told(server)["power"]["reason"] == "MissingFile"
+        shelf.bucket.objects[key] = whole
+        server.wait_for_log("serving")
+        assert answers(server, entry)
+        assert ask(server, "power").status == 200
+
+
+def test_without_the_process_that_tries_models_the_server_ends(shelf: Shelf) -> None:
+    """It starts again, and has one: else no model would come any more."""
+    shelf.put("power", packages.tree())
+    with shelf.serve() as server:
+        server.wait_for_log("serving")
+        pid = server.process.pid
+        (child,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        os.kill(int(child), signal.SIGKILL)
+        assert server.end() == 70
+        assert server.refusal["reason"] == "InternalError"
+
+
+def test_an_access_log_names_the_model(shelf: Shelf) -> None:
+    shelf.put("power", packages.tree())
+    with shelf.serve(TIDEMILL_ACCESS_LOG_EVERY="1") as server:
+        server.wait_for_log("serving")
+        assert server.request("POST", "/models/power/v1/predict", [ROW]).status == 200
+        line = server.wait_for_log("request")
+        assert (line["model"], line["path"]) == ("power", "/v1/predict")
 
 
 def test_a_list_that_cannot_be_read_leaves_what_is_served(shelf: Shelf) -> None:

@@ -16,7 +16,7 @@ from tidemill.deployment.target import SEVERAL, Target
 
 HOST = f"m.{NAMESPACE}.svc"
 SERVER = "the server of several models"
-UNLOADABLE = "it does not load: mend the package, or name another in spec.models"
+UNLOADABLE = "it does not load: mend the package, or name another in spec.models"  # and which
 NOTHING = ModelDeploymentStatus.model_validate({})
 SHELF = Shelf(
     tuple(
@@ -43,7 +43,7 @@ def loads(letter: str) -> Said:
 
 
 def tells(**models: Said) -> tuple[Answer, ...]:
-    return (Answer("p", models),)
+    return (Answer("p", models, listed=SHELF.digest),)
 
 
 def decided(
@@ -75,7 +75,7 @@ CASES: dict[str, tuple[Plan, str, str, Reason, bool, float | None, str]] = {
     "first pods load none": (
         decided(view("new", 0), selected="new", new=tells(a=bad("a"), b=bad("b"))),
         *("new", "", Reason.MODEL_UNLOADABLE, True, STALLED_CHECK),
-        f"{SERVER}: model a: {UNLOADABLE}; model b: {UNLOADABLE}",
+        f"{SERVER}: model a: {UNLOADABLE}[0]; model b: {UNLOADABLE}[1]",
     ),
     "pods that are killed": (
         decided(
@@ -99,7 +99,7 @@ CASES: dict[str, tuple[Plan, str, str, Reason, bool, float | None, str]] = {
     "one is refused": (
         decided(view("new"), selected="new", new=tells(a=fine("a"), b=bad("b", "c"))),
         *("new", "", Reason.MODEL_UNLOADABLE, True, STALLED_CHECK),
-        f"model b: {UNLOADABLE}; version cccccccccccc keeps answering; the others answer",
+        f"model b: {UNLOADABLE}[1]; version cccccccccccc keeps answering; the others answer",
     ),
     "no pod wanted": (
         decided(
@@ -137,7 +137,7 @@ CASES: dict[str, tuple[Plan, str, str, Reason, bool, float | None, str]] = {
             new=tells(a=bad("a"), b=fine("b")),
         ),
         *("old", "", Reason.MODEL_UNLOADABLE, True, STALLED_CHECK),
-        f"{SERVER}: model a: {UNLOADABLE}; the pods before keep serving",
+        f"{SERVER}: model a: {UNLOADABLE}[0]; the pods before keep serving",
     ),
     "other pods refuse what never answered": (
         decided(

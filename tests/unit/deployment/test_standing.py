@@ -21,17 +21,20 @@ UNSIGNED = Said(digest("b"), "", "SignatureInvalid", "nobody signed it")
 AWAY = Said(digest("b"), "", "StoreUnavailable", "no answer")
 WAITS = progressing(Reason.WAITING_FOR_RUN, "no run")
 FAILED = stalled(Reason.RUN_FAILED, "the run failed")
-MEND = ": mend the package, or name another in spec.models"
-SIGN = ": name a package signed by a key of its verification, or believe the one that did"
+FIELD = "spec.models[0]"
+MEND = f": mend the package, or name another in {FIELD}"
+SIGN = f": name a package signed by a key of {FIELD}.verification, or believe the one that did"
 
 
 def stood(*said: Said | None, wanted: Target | Verdict = WANTED, pods: int = 2) -> Standing:
     """Have one model of which pods say this; None: the pod says nothing of it."""
-    answers = [
-        Answer(f"p{number}", {} if one is None else {"m": one}) for number, one in enumerate(said)
-    ]
     before = None if isinstance(wanted, Target) else Target(**package("a"))
-    [found] = standings(Shelf((Entry("m", wanted, before),)), answers, pods)
+    shelf = Shelf((Entry("m", wanted, before),))
+    answers = [
+        Answer(f"p{number}", {} if one is None else {"m": one}, listed=shelf.digest)
+        for number, one in enumerate(said)
+    ]
+    [found] = standings(shelf, answers, pods)
     return found
 
 
@@ -43,7 +46,7 @@ STANDS: dict[str, tuple[Standing, str, str, str | None]] = {
     "on its way": (stood(ON_ITS_WAY, GOOD), "1/2", "Loading", "1 of 2 pod(s) have it"),
     "loaded anew": (
         stood(replace(GOOD, reason="Loading"), GOOD),
-        *("2/2", "Loading", "2 of 2 pod(s) have it"),
+        *("2/2", "Loading", "1 of 2 pod(s) have it"),
     ),
     "ready with another": (
         stood(replace(GOOD, digest=digest("a"))),

@@ -75,12 +75,15 @@ def view(body: Mapping[str, Any]) -> DeploymentView:
     wanted = int(spec.get("replicas", 1))
     ready = int(status.get("readyReplicas") or 0)
     updated = int(status.get("updatedReplicas") or 0)
+    target = _told(spec["template"]["spec"])
+    # The note of another list counts as a generation as well, and is nothing to its pods.
     seen = int(status.get("observedGeneration") or 0) >= int(metadata["generation"])
+    seen = seen or (target.several and "observedGeneration" in status)
     return DeploymentView(
         name=metadata["name"],
         uid=metadata["uid"],
         revision=(metadata.get("labels") or {}).get(REVISION_LABEL, ""),
-        target=_told(spec["template"]["spec"]),
+        target=target,
         replicas=wanted,
         ready=ready,
         available=seen and ready >= wanted and updated >= wanted,

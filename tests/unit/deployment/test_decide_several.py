@@ -63,6 +63,7 @@ def decided(
 
 BOTH = tells(a=fine("a"), b=fine("b"))
 SILENT = (Answer("s", fault="no answer"),)
+HALF_A_WORD = "1 of 2 pod(s) have it; 1 pod(s) tell nothing: no answer"
 NO_WORD = "0 of 1 pod(s) have it; 1 pod(s) tell nothing: no answer"
 # What is; then what is selected and deleted, the reason, stalled or not, the time, and the words.
 CASES: dict[str, tuple[Plan, str, str, Reason, bool, float | None, str]] = {
@@ -215,8 +216,7 @@ CASES: dict[str, tuple[Plan, str, str, Reason, bool, float | None, str]] = {
     "a silent pod beside one that loads": (
         decided(view("new"), selected="new", new=(*tells(a=fine("a"), b=loads("b")), *SILENT)),
         *("new", "", Reason.MODELS_LOADING, False, COMING_UP_CHECK),
-        "model a: 1 of 2 pod(s) have it; 1 pod(s) tell nothing: no answer; "
-        f"model b: {NO_WORD.replace('of 1', 'of 2')}",
+        f"model a: {HALF_A_WORD}; model b: {NO_WORD.replace('of 1', 'of 2')}",
     ),
     "a pod that follows another list": (
         decided(view("new"), selected="new", new=(replace(BOTH[0], listed=digest("f")),)),

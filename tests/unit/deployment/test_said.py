@@ -11,6 +11,7 @@ from tidemill.api.v1alpha1.reasons import Reason
 from tidemill.deployment.said import MAX_TEXT, MAX_TOLD, Answer, NotToldError, Said, read, way_out
 
 NAMES = {"a", "b"}
+KEYS = "spec.model.verification"
 A = {"name": "a", "wanted": digest("a"), "digest": digest("a"), "reason": "Ready", "message": ""}
 SAID = Said(digest("a"), digest("a"), "Ready")
 
@@ -109,8 +110,7 @@ def test_keys_that_a_server_cannot_read_are_not_the_packages_fault() -> None:
         (Reason.MODEL_UNLOADABLE, ": mend the package, or name another in spec.model"),
         (
             Reason.SIGNATURE_INVALID,
-            ": name a package signed by a key of spec.model.verification, or believe the one "
-            "that did",
+            f": name a package signed by a key of {KEYS}, or believe the one that did",
         ),
         (Reason.STORE_UNAVAILABLE, ""),
     ],

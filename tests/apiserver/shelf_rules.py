@@ -11,6 +11,7 @@ LOOKED_UP = "features are looked up for one model: remove features, or serve tha
 PACKAGE = "each of models must name exactly one package: run, or uri with digest"
 PAIR = "uri and digest are set together"
 IS_PEM = "a public key is one PEM: -----BEGIN PUBLIC KEY-----…"
+NO_MEMORY = "no model loads without memory: name more than 0, or leave memory out"
 MAX_MODELS = 32
 KEYS = [keys.public_pem()] * 8
 RUN = {"name": "a", "run": "r"}
@@ -43,6 +44,15 @@ CASES: tuple[tuple[str, dict[str, Any], dict[str, Any], str], ...] = (
     ("an entry with two packages", listed(RUN), listed(RUN, {**FULL, "run": "r"}), PACKAGE),
     ("an entry's digest alone", listed(RUN), listed({**RUN, "digest": DIGEST}), PAIR),
     ("an entry's address alone", listed(RUN), listed({"name": "a", "uri": URI}), PAIR),
+    *(
+        (
+            f"no memory, as {memory!r}",
+            listed({**RUN, "limits": {"memory": some}}),
+            listed({**RUN, "limits": {"memory": memory}}),
+            NO_MEMORY,
+        )
+        for memory, some in ((0, 1), ("0", "10"), ("0.00Gi", "0.05Gi"), (-1, 20), ("0m", "1m"))
+    ),
     (
         "an entry's key that is none",
         listed(FULL),

@@ -110,10 +110,39 @@ async def test_a_list_is_served_and_another_one_makes_no_new_pods(
     await applied(client, namespace, model(namespace, "c", "c"))
     await reconciler.reconcile(key)
     after = await only(client, DEPLOYMENTS, namespace)
-    assert after["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
+    assert after["spec"] == before["spec"]
+    assert json.loads(after["metadata"]["annotations"]["tidemill.dev/models"]) == {
+        "models": [model(namespace, "c", "c")]
+    }
     data = (await only(client, SECRETS, namespace))["data"]
     told = json.loads(base64.b64decode(data["models.json"]))
     assert told == {"models": [model(namespace, "c", "c")]}
     live = await client.get(MODEL_DEPLOYMENTS, namespace, NAME)
     assert live is not None
     assert [one["name"] for one in live["status"]["models"]] == ["c"], "what is gone is not told"
+
+
+@pytest.mark.usefixtures("kubectl")
+async def test_the_longest_list_is_noted_at_its_deployment(
+    client: Client, namespace: str, reconciler: ModelDeploymentReconciler
+) -> None:
+    """So long a note leaves room for others, and is told again where the Secret is lost."""
+    key = Key("ModelDeployment", namespace, NAME)
+    prefix = f"s3://tidemill/models/{namespace}/"
+    uri = prefix + "x" * (2047 - len(prefix)) + "/"
+    begins = "-----BEGIN PUBLIC KEY-----MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE"
+    longest = f"{begins}{'x' * 426}-----END PUBLIC KEY-----"
+    more = {"uri": uri, "verification": {"publicKeys": [longest] * 8}}
+    models = [{**model(namespace, f"m{n}", "a"), **more} for n in range(32)]
+    await applied(client, namespace, *models)
+    await reconciler.reconcile(key)
+    first = await only(client, SECRETS, namespace)
+    name = first["metadata"]["name"]
+    await client.delete(SECRETS, namespace, name)
+    body = minimal("ModelDeployment", NAME, listed(*models, suspend=True))
+    body["metadata"]["namespace"] = namespace
+    await client.apply(MODEL_DEPLOYMENTS, body)
+    await reconciler.reconcile(key)
+    again = await only(client, SECRETS, namespace)
+    assert again["data"]["models.json"] == first["data"]["models.json"]
+    assert len(base64.b64decode(first["data"]["models.json"])) > 190 * 1024

@@ -11,7 +11,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -36,13 +36,15 @@ CONTENT_ANNOTATION = "tidemill.dev/content"
 class Wanted:
     """What a Secret is to be, all but its keys.
 
-    Those can do what `policy` says, for `seconds` if the store grants as many.
+    Those can do what `policy` says, for `seconds` if the store grants as many. With `keep_keys`
+    other values leave them as they are: the policy of this name is always the same.
     """
 
     metadata: Mapping[str, Any]
     policy: Policy
     seconds: int
     values: Mapping[str, str] = field(default_factory=dict)
+    keep_keys: bool = False
 
     @property
     def namespace(self) -> str:
@@ -65,7 +67,7 @@ class StoreSecrets:
     async def begin(self, wanted: Wanted) -> float:
         """Do as `keep`, with one call less where the Secret is most likely not there."""
         try:
-            return await self._create(wanted, await self._grant(wanted))
+            return await self._create(wanted)
         except Conflict:
             return await self.keep(wanted)
 
@@ -78,7 +80,7 @@ class StoreSecrets:
         client = self.context.client
         live = await client.get(SECRETS, wanted.namespace, wanted.name)
         if live is None:
-            return await self._create(wanted, await self._grant(wanted))
+            return await self._create(wanted)
         if not belongs_to_owner_of(wanted.metadata, live):
             message = (
                 f"Secret {wanted.namespace}/{wanted.name} exists already and is not Tidemill's: "
@@ -88,11 +90,24 @@ class StoreSecrets:
         left = seconds_left(wanted, live, self.context.clock())
         if left > 0:
             return left
-        granted = await self._grant(wanted)  # before anything is removed: it may fail
+        # Known before anything is removed: what grants keys may fail.
+        body = self._with_its_keys(wanted, live)
+        if body is None:
+            body = manifest(wanted, await self._grant(wanted), self.context.clock())
         # Removed and made anew: what somebody added does not stay. Running pods do not notice.
         uid = live["metadata"]["uid"]
         await client.delete(SECRETS, wanted.namespace, wanted.name, uid=uid)
-        return await self._create(wanted, granted)
+        return await self._written(wanted, body)
+
+    def _with_its_keys(self, wanted: Wanted, live: Mapping[str, Any]) -> Body | None:
+        """Give the Secret with other values and the keys it has, where those are good still."""
+        alike = replace(wanted, values={})
+        if not wanted.keep_keys or seconds_left(alike, live, self.context.clock()) <= 0:
+            return None
+        notes = live["metadata"]["annotations"]
+        data = {**live["data"], **_encoded(wanted.values)}
+        kept = {name: notes[name] for name in (EXPIRES_ANNOTATION, RENEW_ANNOTATION)}
+        return _body(wanted, data, {**kept, CONTENT_ANNOTATION: _digest(data)})
 
     async def remove(self, parent: Mapping[str, Any], name: str) -> None:
         """Delete the Secret of a child, if it is that: a name alone proves nothing."""
@@ -107,8 +122,11 @@ class StoreSecrets:
             self.context, self.platform, wanted.namespace, wanted.policy, wanted.seconds
         )
 
-    async def _create(self, wanted: Wanted, granted: TemporaryStore) -> float:
-        body = manifest(wanted, granted, self.context.clock())
+    async def _create(self, wanted: Wanted) -> float:
+        granted = await self._grant(wanted)
+        return await self._written(wanted, manifest(wanted, granted, self.context.clock()))
+
+    async def _written(self, wanted: Wanted, body: Body) -> float:
         await self.context.client.create(SECRETS, body)
         return seconds_left(wanted, body, self.context.clock())
 
@@ -122,12 +140,16 @@ def manifest(wanted: Wanted, granted: TemporaryStore, now: datetime) -> Body:
         RENEW_ANNOTATION: half.isoformat(timespec="seconds"),
         CONTENT_ANNOTATION: _digest(data),
     }
+    return _body(wanted, data, annotations)
+
+
+def _body(wanted: Wanted, data: Mapping[str, str], annotations: Mapping[str, str]) -> Body:
     return {
         "apiVersion": SECRETS.api_version,
         "kind": SECRETS.kind,
-        "metadata": {**wanted.metadata, "annotations": annotations},
+        "metadata": {**wanted.metadata, "annotations": dict(annotations)},
         "type": "Opaque",
-        "data": data,
+        "data": dict(data),
     }
 
 

@@ -21,7 +21,10 @@ PATH = "v2/health/ready"
 SECONDS = 2.0
 MAX_BYTES = 64 * 1024
 MOST_PODS = 8  # of one Deployment
-AT_ONCE = 8  # of all
+# So many of them at a time, and so many of all: pods of one that say nothing keep no other waiting.
+OF_ONE = 4
+AT_ONCE = 32
+ONCE_MORE = 2  # any one may miss a question; that many do is no accident
 _TOLD_WITH = (200, 503)
 # As it is: what is compressed may be longer than it looks.
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "tidemill"}
@@ -46,17 +49,30 @@ class Asking:
     ) -> tuple[Answer, ...]:
         """Ask pods that are worth it about the models of these names.
 
-        A pod that tells nothing of any has a fault.
+        A pod that tells nothing of any, also when it is asked once more, has a fault.
         """
         if not pods:
             return ()
         async with aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=AT_ONCE, force_close=True),
+            connector=aiohttp.TCPConnector(limit=OF_ONE, force_close=True),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=_HEADERS,
             auto_decompress=False,
         ) as session:
-            return tuple(await asyncio.gather(*(self._one(session, p, port, names) for p in pods)))
+            own = asyncio.Semaphore(OF_ONE)
+
+            async def one(pod: Mapping[str, Any]) -> Answer:
+                async with own, self._gate:
+                    return await self._one(session, pod, port, names)
+
+            told = await asyncio.gather(*map(one, pods))
+            silent = [place for place, answer in enumerate(told) if answer.fault]
+            if len(silent) <= ONCE_MORE:
+                again = await asyncio.gather(*(one(pods[place]) for place in silent))
+                told = [*told]
+                for place, answer in zip(silent, again, strict=True):
+                    told[place] = answer
+            return tuple(told)
 
     async def _one(
         self,
@@ -67,9 +83,9 @@ class Asking:
     ) -> Answer:
         name, host = str(pod["metadata"]["name"]), str(pod["status"]["podIP"])
         try:
-            async with self._gate, asyncio.timeout(self.seconds):
+            async with asyncio.timeout(self.seconds):
                 body = await _body(session, URL.build(scheme="http", host=host, port=port))
-            return Answer(name, read(body, names))
+            return read(name, body, names)
         except TimeoutError:
             return Answer(name, fault=f"no answer within {self.seconds:g} s")
         except NotToldError as error:

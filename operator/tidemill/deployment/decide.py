@@ -23,8 +23,17 @@ from tidemill.api.v1alpha1.model_deployment import (
 from tidemill.api.v1alpha1.reasons import Reason
 from tidemill.children.pods import Diagnosis
 from tidemill.deployment.observed import DeploymentView, Observed
-from tidemill.deployment.said import OF_THE_PACKAGE
-from tidemill.deployment.standing import MAX_NAMED, Standing, count, standings, together, whole
+from tidemill.deployment.said import way_out
+from tidemill.deployment.standing import (
+    MAX_NAMED,
+    Standing,
+    as_told,
+    behind,
+    count,
+    standings,
+    together,
+    whole,
+)
 from tidemill.deployment.target import Target
 from tidemill.store.digests import is_digest
 
@@ -72,12 +81,10 @@ def decide(
     base = status.model_copy(update={"url": url if observed.selected else None})
     stands = _stands(spec, observed, stable, revision)
     if spec.suspend:
-        message = "spec.suspend is true: what runs stays as it is"
-        return Plan(
-            _shown(base, stable, None),
-            Verdict("Unknown", Reason.SUSPENDED, message),
-            keep=stable,
+        held = Verdict(
+            "Unknown", Reason.SUSPENDED, "spec.suspend is true: what runs stays as it is"
         )
+        return Plan(_shown(base, stable, None), held, keep=stable)
     base = base.model_copy(update=_told_of(stands))
     if isinstance(observed.target, Verdict) or revision is None:
         verdict = observed.target if isinstance(observed.target, Verdict) else _no_target()
@@ -107,13 +114,14 @@ def decide(
             requeue_after=SETTLE_SECONDS,
         )
     served = ready(f"{target.target} serves with {target.ready} pod(s)")
+    late = behind(observed.shelf, observed.answers.get(revision, ())) if observed.shelf else 0
     return Plan(
         _shown(base, target, None),
-        whole(stands, target.ready) if stands else served,
+        whole(stands, target.ready, late) if stands else served,
         serve=observed.target,
         select=revision,
         delete=tuple(d for d in observed.deployments if d.revision != revision),
-        requeue_after=_again(stands),
+        requeue_after=_again(stands, late),
     )
 
 
@@ -137,10 +145,13 @@ def _told_of(stands: Sequence[Standing]) -> dict[str, Any]:
     return {"models": [one.state for one in stands], "models_ready": count(stands)}
 
 
-def _again(stands: Sequence[Standing]) -> float | None:
-    """When the pods are asked again: nothing else tells what becomes of a model in them."""
-    troubles = [one.trouble for one in stands if one.trouble is not None and one.of_pods]
-    if any(trouble.reconciling for trouble in troubles):
+def _again(stands: Sequence[Standing], late: int) -> float | None:
+    """When the pods are asked again: nothing else tells what becomes of a model in them.
+
+    Those that say nothing are asked less often: it may stay so, and each costs its time.
+    """
+    troubles = [(one, one.trouble) for one in stands if one.trouble is not None and one.of_pods]
+    if late or any(trouble.reconciling and not one.silence for one, trouble in troubles):
         return COMING_UP_CHECK
     return STALLED_CHECK if troubles else None
 
@@ -148,14 +159,19 @@ def _again(stands: Sequence[Standing]) -> float | None:
 def _lost(
     observed: Observed, stable: DeploymentView | None, target: DeploymentView | None
 ) -> frozenset[str]:
-    """Name the models that answer now, and would not if other pods took over."""
-    if stable is None or target is None or stable.revision == target.revision:
+    """Name the models that answer now, and would not in each pod if others took over.
+
+    What pods say nothing of may well answer: while any of those that serve is silent, that is all.
+    """
+    shelf = observed.shelf
+    if shelf is None or stable is None or target is None or stable.revision == target.revision:
         return frozenset()
-    now, then = (
-        {name for one in observed.answers.get(view.revision, ()) for name in one.answering}
-        for view in (stable, target)
-    )
-    return frozenset(now - then)
+    before, after = (observed.answers.get(one.revision, ()) for one in (stable, target))
+    then = [{*one.answering} for one in after if one.fault is None]
+    now: set[str] = {name for one in before for name in one.answering}
+    if then and any(one.fault for one in before):
+        now |= {one.name for one in shelf.entries if one.package is not None}
+    return frozenset(name for name in now if not then or not all(name in has for has in then))
 
 
 def _with_models(
@@ -168,14 +184,15 @@ def _with_models(
     if observed.trouble or target is None or observed.shelf is None:
         return observed
     answers = observed.answers.get(target.revision, ())
-    stands = [one for one in standings(observed.shelf, answers, spec.replicas) if one.of_pods]
+    told = standings(as_told(observed.shelf), answers, spec.replicas)
+    stands = [one for one in told if one.of_pods]
     troubles = [(one, one.trouble) for one in stands if one.trouble and one.trouble.stalled]
     needed = [pair for pair in troubles if pair[0].state.name in lost]
     # Without any that answers no pod gets ready.
     none = len(troubles) == len(stands) and not any(one.answering for one in stands)
-    if told := needed or (troubles if none else []):
-        message = together([one for one, _ in told])
-        return replace(observed, trouble=Diagnosis(told[0][1].reason, message, "", final=True))
+    if named := needed or (troubles if none else []):
+        message = together([one for one, _ in named])
+        return replace(observed, trouble=Diagnosis(named[0][1].reason, message, "", final=True))
     if lost and target.available:
         message = f"model {', '.join(sorted(lost)[:MAX_NAMED])} does not answer in its pods yet"
         return replace(observed, trouble=Diagnosis(Reason.MODELS_LOADING, message, ""))
@@ -225,9 +242,8 @@ def _coming_up(
     )
     trouble = observed.trouble
     if trouble is not None:
-        out = SIGN if trouble.reason is Reason.SIGNATURE_INVALID else ""
-        out = WAY_OUT if trouble.reason in OF_THE_PACKAGE else out
-        out = "" if several else out  # which of them is told with what is wrong
+        # Of several, which one it is is told with what is wrong.
+        out = "" if several else way_out(trouble.reason, "spec.model")
         message = f"{wanted}: {trouble.message}{out}" + _keeps_serving(stable, same)
         reason = Reason.CRASH_LOOPING if trouble.reason in _CRASHES else trouble.reason
         acts = (trouble.final or trouble.needs_somebody) and reason not in _PASSING
@@ -238,6 +254,7 @@ def _coming_up(
         )
     # The address is there from the first moment, also while nothing answers behind it.
     selected = stable.revision if stable else revision
+    silent = any(one is not None and _silent(observed, one) for one in (stable, target))
     return Plan(
         shown,
         verdict,
@@ -245,12 +262,14 @@ def _coming_up(
         select=selected,
         keep=None if same else stable,
         delete=tuple(d for d in observed.deployments if d.revision not in (revision, selected)),
-        requeue_after=STALLED_CHECK if verdict.stalled else COMING_UP_CHECK,
+        requeue_after=STALLED_CHECK if verdict.stalled or silent else COMING_UP_CHECK,
     )
 
 
-WAY_OUT = ": mend the package, or name another in spec.model"
-SIGN = ": name a package signed by a key of spec.model.verification, or believe the one that did"
+def _silent(observed: Observed, one: DeploymentView) -> bool:
+    """Tell whether pods that answer requests tell the operator nothing; it may stay so."""
+    answers = observed.answers.get(one.revision, ())
+    return one.ready > 0 and bool(answers) and all(answer.fault for answer in answers)
 
 
 def _keeps_serving(stable: DeploymentView | None, same: bool) -> str:

@@ -1,31 +1,28 @@
 """The Secrets of what is served: keys for the store, and beside them the list of several models.
 
 The list is a value of the Secret that the pods mount, so that a change of it reaches those that
-run. What stands there is also how it is known what the pods were told before.
+run. What they were told is noted at the Deployment afterwards: a Secret may be lost, and what it
+was to hold may never have been written.
 """
 
-import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from tidemill.children.ownership import belongs_to_owner_of, child_metadata, selector
+from tidemill.children.ownership import child_metadata
 from tidemill.children.platform import Platform
 from tidemill.children.store_secret import StoreSecrets, Wanted
 from tidemill.deployment.manifests import KIND
-from tidemill.deployment.observed import DeploymentView
-from tidemill.deployment.shelf import FILE, Told
+from tidemill.deployment.observed import LIST_ANNOTATION, DeploymentView
+from tidemill.deployment.shelf import FILE
 from tidemill.deployment.target import Target
 from tidemill.engine.context import Context
-from tidemill.kube.resources import SECRETS
+from tidemill.kube.resources import DEPLOYMENTS
 from tidemill.store import layout
-from tidemill.store.credentials import Policy, serve_policy
+from tidemill.store.credentials import serve_policy
 
 CREDENTIALS_SECONDS = 24 * 3600
 SOONEST_RENEWAL_SECONDS = 10.0
-# The kubelet has brought a changed Secret into the pods by then.
-DELIVERY_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,66 +32,45 @@ class Keys:
     context: Context
     platform: Platform
 
-    async def told(
-        self, live: Mapping[str, Any], views: Iterable[DeploymentView]
-    ) -> dict[str, Told]:
-        """Read the lists that pods were told, by the names of their Deployments."""
-        metadata, found = live["metadata"], {}
-        for one in views:
-            if not one.target.several:
-                continue
-            secret = await self.context.client.get(SECRETS, metadata["namespace"], one.name)
-            mine = {"labels": selector(metadata["uid"])}
-            if secret is not None and belongs_to_owner_of(mine, secret):
-                text = _value(secret, FILE)
-                if text is not None:
-                    found[one.name] = Told(text, _since(secret))
-        return found
-
     async def keep(
-        self,
-        live: Mapping[str, Any],
-        target: Target,
-        name: str,
-        told: str | None,
-        before: Told | None,
+        self, live: Mapping[str, Any], target: Target, name: str, listed: str | None
     ) -> list[float]:
         """Keep keys fresh, and the list; tell in how many seconds to look at them again.
 
-        A container has no keys, and reads nothing of the store. A list that is not known any more
-        is let be: the pods still have it.
+        A container has no keys, and reads nothing of the store. Where no list is known, as after
+        an edit by hand, the Secret is let be: the pods still have it.
         """
         namespace, bucket = live["metadata"]["namespace"], self.platform.store_config.bucket
+        metadata = child_metadata(KIND, live, name)
         if target.several:
-            if told is None:
+            if listed is None:
                 return []
             # Whatever package of the namespace: no policy has room for the names of 32.
-            policy = serve_policy(bucket, layout.models_prefix(namespace))
-            left = await self._kept(live, name, policy, {FILE: told})
-            return [left, *self._delivered(told, before)]
-        if not readable(target, namespace, bucket):
+            policy, values = serve_policy(bucket, layout.models_prefix(namespace)), {FILE: listed}
+            # So another list needs no other keys: it is told also while the store grants none.
+            wanted = Wanted(metadata, policy, CREDENTIALS_SECONDS, values, keep_keys=True)
+        elif readable(target, namespace, bucket):
+            _, prefix = layout.parse_uri(target.uri)
+            wanted = Wanted(metadata, serve_policy(bucket, prefix), CREDENTIALS_SECONDS)
+        else:
             return []
-        _, prefix = layout.parse_uri(target.uri)
-        return [await self._kept(live, name, serve_policy(bucket, prefix), {})]
+        left = await StoreSecrets(self.context, self.platform).keep(wanted)
+        return [max(left, SOONEST_RENEWAL_SECONDS)]
+
+    async def keep_served(
+        self, live: Mapping[str, Any], one: DeploymentView, listed: str | None
+    ) -> list[float]:
+        """Do as `keep` for a Deployment that is there, and note at it what its pods are told."""
+        left = await self.keep(live, one.target, one.name, listed)
+        if one.target.several and listed is not None and listed != one.listed:
+            note = {"metadata": {"annotations": {LIST_ANNOTATION: listed}}}
+            namespace = live["metadata"]["namespace"]
+            await self.context.client.patch(DEPLOYMENTS, namespace, one.name, note)
+        return left
 
     async def remove(self, live: Mapping[str, Any], name: str) -> None:
         """Delete the Secret of a Deployment."""
         await StoreSecrets(self.context, self.platform).remove(live, name)
-
-    async def _kept(
-        self, live: Mapping[str, Any], name: str, policy: Policy, values: Mapping[str, str]
-    ) -> float:
-        wanted = Wanted(child_metadata(KIND, live, name), policy, CREDENTIALS_SECONDS, values)
-        left = await StoreSecrets(self.context, self.platform).keep(wanted)
-        return max(left, SOONEST_RENEWAL_SECONDS)
-
-    def _delivered(self, text: str, before: Told | None) -> list[float]:
-        if before is None or before.text != text:
-            return [DELIVERY_SECONDS]
-        if before.since is None:
-            return []
-        left = DELIVERY_SECONDS - (self.context.clock() - before.since).total_seconds()
-        return [left] if 0 < left <= DELIVERY_SECONDS else []
 
 
 def readable(target: Target, namespace: str, bucket: str) -> bool:
@@ -116,18 +92,3 @@ def is_within(target: Target, namespace: str, bucket: str) -> bool:
         return False
     own = prefix.startswith(layout.models_prefix(namespace)) and ".." not in prefix
     return own and found == bucket
-
-
-def _value(secret: Mapping[str, Any], key: str) -> str | None:
-    encoded = (secret.get("data") or {}).get(key)
-    try:
-        return None if encoded is None else base64.b64decode(encoded).decode("utf-8")
-    except ValueError:
-        return None
-
-
-def _since(secret: Mapping[str, Any]) -> datetime | None:
-    try:
-        return datetime.fromisoformat(str(secret["metadata"].get("creationTimestamp")))
-    except ValueError:
-        return None

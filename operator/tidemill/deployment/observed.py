@@ -7,12 +7,15 @@ from typing import Any
 from tidemill.api.v1alpha1.conditions import Verdict
 from tidemill.children.pods import Diagnosis
 from tidemill.deployment.said import Answer
-from tidemill.deployment.shelf import Shelf, Told
+from tidemill.deployment.shelf import Shelf
 from tidemill.deployment.target import SEVERAL, Target
 
 REVISION_LABEL = "tidemill.dev/revision"
 DIGEST_ANNOTATION = "tidemill.dev/model-digest"
 URI_ANNOTATION = "tidemill.dev/model-uri"
+# The list that the pods of several models were told last. It is of the Deployment and not of its
+# pods, so that no change of it makes new ones.
+LIST_ANNOTATION = "tidemill.dev/models"
 URI_VARIABLE = "TIDEMILL_MODEL_URI"
 DIGEST_VARIABLE = "TIDEMILL_MODEL_DIGEST"
 MODELS_VARIABLE = "TIDEMILL_MODELS"
@@ -30,6 +33,12 @@ class DeploymentView:
     ready: int
     available: bool
     body: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def listed(self) -> str | None:
+        """Give the list that its pods were told last; None where that is not known."""
+        notes = self.body.get("metadata", {}).get("annotations") or {}
+        return notes.get(LIST_ANNOTATION)
 
     def has_port(self, name: str) -> bool:
         """Tell whether its pods listen on the port of this name."""
@@ -49,17 +58,14 @@ class Observed:
     # Where several models are wanted: which, and what pods say of them by their revision.
     shelf: Shelf | None = None
     answers: Mapping[str, tuple[Answer, ...]] = field(default_factory=dict)
-    # What pods of several models were told last, by the names of their Deployments.
-    told: Mapping[str, Told] = field(default_factory=dict)
 
-    def list_for(self, deployment: str, *, frozen: bool = False) -> str | None:
+    def list_for(self, one: DeploymentView, *, frozen: bool = False) -> str | None:
         """Give the list that a Deployment's pods are to be told; None where none is known.
 
-        What they were told stays while it is `frozen`, and while nothing else is known.
+        What they were told stays while it is `frozen`, and while nothing else can be told.
         """
-        before = self.told.get(deployment)
-        if self.shelf is None or self.shelf.empty or (frozen and before):
-            return before.text if before else None
+        if frozen or self.shelf is None or self.shelf.empty or self.shelf.fault:
+            return one.listed
         return self.shelf.text
 
 
@@ -69,12 +75,15 @@ def view(body: Mapping[str, Any]) -> DeploymentView:
     wanted = int(spec.get("replicas", 1))
     ready = int(status.get("readyReplicas") or 0)
     updated = int(status.get("updatedReplicas") or 0)
+    target = _told(spec["template"]["spec"])
+    # The note of another list counts as a generation as well, and is nothing to its pods.
     seen = int(status.get("observedGeneration") or 0) >= int(metadata["generation"])
+    seen = seen or (target.several and "observedGeneration" in status)
     return DeploymentView(
         name=metadata["name"],
         uid=metadata["uid"],
         revision=(metadata.get("labels") or {}).get(REVISION_LABEL, ""),
-        target=_told(spec["template"]["spec"]),
+        target=target,
         replicas=wanted,
         ready=ready,
         available=seen and ready >= wanted and updated >= wanted,

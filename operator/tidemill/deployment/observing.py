@@ -5,21 +5,26 @@ from dataclasses import dataclass
 from typing import Any
 
 from tidemill.api.v1alpha1.conditions import Verdict, progressing, stalled
-from tidemill.api.v1alpha1.model_deployment import ModelDeploymentSpec, ModelDeploymentStatus
+from tidemill.api.v1alpha1.model_deployment import ModelDeploymentSpec
 from tidemill.api.v1alpha1.reasons import Reason
 from tidemill.children.ownership import selector
 from tidemill.children.platform import Platform
 from tidemill.children.pods import Diagnosis, diagnose, is_over
-from tidemill.children.status import Passing, status_of
+from tidemill.children.status import Passing
 from tidemill.deployment import access, lookup
 from tidemill.deployment.asking import Asking, worth_asking
-from tidemill.deployment.keys import Keys
 from tidemill.deployment.manifests import HEALTH, HTTP_PORT, deployment_manifest, revision_of
-from tidemill.deployment.observed import REVISION_LABEL, DeploymentView, Observed, view
+from tidemill.deployment.observed import (
+    LIST_ANNOTATION,
+    REVISION_LABEL,
+    DeploymentView,
+    Observed,
+    view,
+)
 from tidemill.deployment.packages import Packages
 from tidemill.deployment.resolving import Resolver
 from tidemill.deployment.said import Answer
-from tidemill.deployment.shelf import Shelf, Told, told_before
+from tidemill.deployment.shelf import Shelf, told_before
 from tidemill.deployment.standing import standings, whole
 from tidemill.deployment.target import SEVERAL, Target
 from tidemill.engine.context import Context
@@ -50,8 +55,7 @@ class Observing:
         )
         views = tuple(view(body) for body in found)
         selected = ((service or {}).get("spec", {}).get("selector") or {}).get(REVISION_LABEL)
-        told = await Keys(self.context, self.platform).told(live, views)
-        shelf = await self._shelf(live, spec, _foremost(views, selected, told))
+        shelf = await self._shelf(live, spec, _foremost(views, selected))
         target = await self._target(live, spec, shelf)
         if isinstance(target, Target):
             target = await self._secret_fault(live, spec) or target
@@ -66,12 +70,17 @@ class Observing:
         if shelf is not None and not spec.suspend:
             asked = [d for d in views if d.target.several and d.revision in (selected, revision)]
             answers = {d.revision: await self._ask(live, d, shelf) for d in asked}
-        return Observed(target, views, selected, trouble, shelf, answers, told), revision
+        return Observed(target, views, selected, trouble, shelf, answers), revision
 
-    def manifest(self, live: Live, spec: ModelDeploymentSpec, target: Target) -> Body:
-        """Make the Deployment of what is to be served."""
+    def manifest(
+        self, live: Live, spec: ModelDeploymentSpec, target: Target, listed: str | None = None
+    ) -> Body:
+        """Make the Deployment of what is to be served, with a note of the list that is told."""
         networks = self.context.settings.http_allowed_networks
-        return deployment_manifest(live, spec, target, self._image(target), networks)
+        made = deployment_manifest(live, spec, target, self._image(target), networks)
+        if listed is not None:
+            made["metadata"]["annotations"] = {LIST_ANNOTATION: listed}
+        return made
 
     async def forbidden(self, live: Live, manifest: Live) -> Verdict | None:
         """Give what to say where the policy does not allow a Deployment like this one."""
@@ -91,13 +100,11 @@ class Observing:
         return Resolver(self.context, self.platform, self.packages)
 
     async def _shelf(
-        self, live: Live, spec: ModelDeploymentSpec, before: Told | None
+        self, live: Live, spec: ModelDeploymentSpec, before: str | None
     ) -> Shelf | None:
         if not spec.models:
             return None
-        states = status_of(ModelDeploymentStatus, live).models or ()
-        told = told_before(before.text if before else None, states)
-        return await self._resolver.shelf_of(live, spec.models, told)
+        return await self._resolver.shelf_of(live, spec.models, told_before(before))
 
     async def _target(
         self, live: Live, spec: ModelDeploymentSpec, shelf: Shelf | None
@@ -106,7 +113,7 @@ class Observing:
             return await self._resolver.target_of(live, spec)
         if shelf.empty:  # no server has anything to do
             return whole(standings(shelf, (), 0), 0)
-        return SEVERAL
+        return shelf.fault or SEVERAL
 
     async def _secret_fault(self, live: Live, spec: ModelDeploymentSpec) -> Verdict | None:
         client, namespace = self.context.client, live["metadata"]["namespace"]
@@ -143,12 +150,10 @@ class Observing:
         return await self.context.client.list(PODS, live["metadata"]["namespace"], labels=labels)
 
 
-def _foremost(
-    views: Sequence[DeploymentView], selected: str | None, told: Mapping[str, Told]
-) -> Told | None:
+def _foremost(views: Sequence[DeploymentView], selected: str | None) -> str | None:
     """Find what the pods were told that have the traffic; else any."""
     first = sorted(views, key=lambda one: (one.revision != selected, one.name))
-    return next((told[one.name] for one in first if one.name in told), None)
+    return next((one.listed for one in first if one.listed is not None), None)
 
 
 def _refused_pods(coming: DeploymentView) -> Diagnosis | None:

@@ -116,16 +116,15 @@ class ModelDeploymentReconciler:
             manifest = service_manifest(live, plan.select, grpc=grpc, tls=tls)
             await ensure(client, manifest, service)
         if plan.serve:
-            manifest = self.observing.manifest(live, spec, plan.serve)
+            listed = observed.shelf.text if observed.shelf else None
+            manifest = self.observing.manifest(live, spec, plan.serve, listed)
             name = manifest["metadata"]["name"]
-            told, before = observed.list_for(name), observed.told.get(name)
-            renewals += await self.keys.keep(live, plan.serve, name, told, before)
+            renewals += await self.keys.keep(live, plan.serve, name, listed)
             current = await client.get(DEPLOYMENTS, namespace, name)
             await ensure(client, manifest, current)
         if plan.keep:
-            name = plan.keep.name
-            told, before = observed.list_for(name, frozen=spec.suspend), observed.told.get(name)
-            renewals += await self.keys.keep(live, plan.keep.target, name, told, before)
+            listed = observed.list_for(plan.keep, frozen=spec.suspend)
+            renewals += await self.keys.keep_served(live, plan.keep, listed)
         held = spec.suspend or plan.verdict.reason in FORBIDDEN_BY_POLICY
         if plan.keep and not held and plan.keep.replicas != spec.replicas:
             renewals += await self._resize(live, plan.keep, spec.replicas)

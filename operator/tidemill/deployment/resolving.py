@@ -10,7 +10,7 @@ from typing import Any
 from tidemill.api.v1alpha1.conditions import Verdict, progressing, stalled
 from tidemill.api.v1alpha1.model_deployment import ModelDeploymentSpec
 from tidemill.api.v1alpha1.reasons import Reason
-from tidemill.api.v1alpha1.served_models import ServedModel
+from tidemill.api.v1alpha1.served_models import MAX_URI, ServedModel
 from tidemill.children.credentials import trouble_of
 from tidemill.children.platform import Platform
 from tidemill.deployment import behind
@@ -88,7 +88,11 @@ class Resolver:
             found = stalled(Reason.SPEC_INVALID, f"{field}: set run, or uri with digest")
         if not isinstance(found, Target):
             return found
-        good = is_within(found, namespace, self._bucket) and is_digest(found.digest)
+        good = (
+            is_within(found, namespace, self._bucket)
+            and is_digest(found.digest)
+            and len(found.uri) <= MAX_URI
+        )
         return found if good else self._outside(field, found, namespace)
 
     async def _of_run(self, live: Mapping[str, Any], field: str, name: str) -> Target | Verdict:

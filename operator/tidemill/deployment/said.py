@@ -26,7 +26,7 @@ OF_THE_PACKAGE = frozenset(
 _OF_A_MODEL = OF_THE_PACKAGE | {
     *(Reason.SIGNATURE_INVALID, Reason.SPEC_INVALID, Reason.INTERNAL_ERROR),
     *(Reason.STORE_UNAVAILABLE, Reason.ACCESS_DENIED, Reason.BUCKET_MISSING),
-    *(Reason.OOM_KILLED, Reason.SCRATCH_FULL),
+    *(Reason.OOM_KILLED, Reason.SCRATCH_FULL, Reason.SECRET_INVALID),
 }
 
 
@@ -46,11 +46,15 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one pod says of all, or in `fault` why it has said nothing."""
+    """What one pod says of all, or in `fault` why it has said nothing.
+
+    `listed` is the digest of the list that it follows.
+    """
 
     pod: str
     models: Mapping[str, Said] = field(default_factory=dict)
     fault: str | None = None
+    listed: str = ""
 
     @property
     def answering(self) -> tuple[str, ...]:
@@ -58,8 +62,16 @@ class Answer:
         return tuple(name for name, said in self.models.items() if said.digest)
 
 
-def read(body: bytes, names: Collection[str]) -> dict[str, Said]:
-    """Read what the models of these names are said to be; raises NotToldError."""
+def way_out(reason: Reason, model: str) -> str:
+    """Say what helps a package that is refused; `model` is the field that names it."""
+    if reason is Reason.SIGNATURE_INVALID:
+        key = f"{model}.verification"
+        return f": name a package signed by a key of {key}, or believe the one that did"
+    return f": mend the package, or name another in {model}" if reason in OF_THE_PACKAGE else ""
+
+
+def read(pod: str, body: bytes, names: Collection[str]) -> Answer:
+    """Read what a pod says of the models of these names; raises NotToldError."""
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
@@ -72,7 +84,7 @@ def read(body: bytes, names: Collection[str]) -> dict[str, Said]:
         name = one.get("name") if isinstance(one, dict) else None
         if isinstance(name, str) and name in names and name not in found:
             found[name] = _said(one)
-    return found
+    return Answer(pod, found, listed=_digest(document.get("list")))
 
 
 def _said(one: Mapping[str, object]) -> Said:

@@ -6,27 +6,22 @@ goes on answering until there is another one. An entry that had none is left out
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from tidemill.api.v1alpha1.conditions import Verdict
-from tidemill.api.v1alpha1.served_models import MAX_MODELS, ModelState, ServedModel
+from tidemill.api.v1alpha1.conditions import Verdict, stalled
+from tidemill.api.v1alpha1.reasons import Reason
+from tidemill.api.v1alpha1.served_models import MAX_MODELS, MAX_NAME, MAX_URI, ServedModel
 from tidemill.deployment.target import Target
 from tidemill.kube.drift import quantity
-from tidemill.store.digests import canonical_json, is_digest
+from tidemill.store.digests import canonical_json, is_digest, sha256_digest
 
 FILE = "models.json"
+# An object's annotations have 256 KiB together. 32 of the longest addresses and 256 of the longest
+# keys fit, unless they are of letters that are written with several others.
+MOST_KIB = 224
 Listed = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """The list in a Secret, and since when it stands there."""
-
-    text: str
-    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +50,23 @@ class Shelf:
         """Write the list for the pods: of what is not known, nothing."""
         told = [one.listed for one in self.entries if one.listed is not None]
         return canonical_json({"models": told}).decode("utf-8")
+
+    @property
+    def digest(self) -> str:
+        """Give the digest of that text, by which a pod names the list that it follows."""
+        return sha256_digest(self.text.encode("utf-8"))
+
+    @property
+    def fault(self) -> Verdict | None:
+        """Say why no pod can be told this list, if none can."""
+        size = -(-len(self.text.encode("utf-8")) // 1024)
+        if size <= MOST_KIB:
+            return None
+        message = (
+            f"spec.models: the list takes {size} KiB as JSON, and may take {MOST_KIB}: name fewer "
+            "models or public keys, or packages by shorter addresses"
+        )
+        return stalled(Reason.SPEC_INVALID, message)
 
     @property
     def empty(self) -> bool:
@@ -93,25 +105,23 @@ def _limits(model: ServedModel) -> dict[str, int]:
     return {name: limit for name, limit in limits.items() if limit is not None}
 
 
-def told_before(text: str | None, states: Iterable[ModelState] = ()) -> dict[str, Target]:
-    """Read which packages the pods were told, from the list; what is not there, from the status.
-
-    A Secret is away for a moment whenever it is made anew.
-    """
-    noted = {one.name: Target(one.uri, one.digest) for one in states if one.uri and one.digest}
+def told_before(text: str | None) -> dict[str, Target]:
+    """Read which packages the pods were told, from the list; somebody may have edited it."""
     try:
         document = json.loads(text or "")
     except (ValueError, RecursionError):
-        return noted
+        return {}
     models = document.get("models") if isinstance(document, dict) else None
     found = models if isinstance(models, list) and len(models) <= MAX_MODELS else []
-    return noted | {one["name"]: Target(one["uri"], one["digest"]) for one in found if _is_one(one)}
+    return {one["name"]: Target(one["uri"], one["digest"]) for one in found if _is_one(one)}
 
 
 def _is_one(one: object) -> bool:
     return (
         isinstance(one, dict)
         and isinstance(one.get("name"), str)
+        and len(one["name"]) <= MAX_NAME
         and isinstance(one.get("uri"), str)
+        and len(one["uri"]) <= MAX_URI
         and is_digest(one.get("digest"))
     )

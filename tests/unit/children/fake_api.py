@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tidemill.kube.errors import Conflict, NotFound
-from tidemill.kube.resources import EVENTS, Resource, of
+from tidemill.kube.resources import DEPLOYMENTS, EVENTS, Resource, of
 
 Body = dict[str, Any]
 CREATED = "2025-01-01T00:00:00Z"
@@ -145,9 +145,9 @@ class FakeApi:
 
     def _merged(self, place: tuple[Resource, str, str], body: Body) -> Body:
         live = self.objects[place]
-        before = copy.deepcopy(live.get("spec"))
+        before = _counted(place[0], live)
         _merge(live, copy.deepcopy(body))
-        if live.get("spec") != before:
+        if _counted(place[0], live) != before:
             live["metadata"]["generation"] += 1
         return copy.deepcopy(live)
 
@@ -156,6 +156,12 @@ class FakeApi:
             raise refusal
         self.writes.append(f"{verb} {resource.kind} {name}")
         return _Write(dies=len(self.writes) == self.die_at)
+
+
+def _counted(resource: Resource, body: Body) -> Body:
+    """Give what makes another generation: the spec, and the annotations of a Deployment."""
+    notes = body["metadata"].get("annotations") if resource is DEPLOYMENTS else None
+    return copy.deepcopy({"spec": body.get("spec"), "notes": notes})
 
 
 class _Write:

@@ -3,6 +3,7 @@
 import base64
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -107,6 +108,35 @@ async def test_another_input_is_written(world: World) -> None:
     await kept(world, wanted(**{"input.json": "[]"}))
     data = world.api.one(SECRETS)["data"]
     assert base64.b64decode(data["input.json"]) == b"[]"
+
+
+async def test_another_input_needs_no_other_keys_where_they_are_to_stay(world: World) -> None:
+    asked = replace(wanted(), keep_keys=True)
+    await kept(world, asked)
+    before = copy.deepcopy(world.api.one(SECRETS))
+    world.wait(100)
+    world.sts = Unavailable("away")
+    asked = replace(asked, values={"input.json": "[]"})
+    assert await kept(world, asked) == LASTS / 2 - 100
+    after = copy.deepcopy(world.api.one(SECRETS))
+    assert base64.b64decode(after["data"].pop("input.json")) == b"[]"
+    del before["data"]["input.json"]
+    assert after["data"] == before["data"], "its keys"
+    notes, former = after["metadata"]["annotations"], before["metadata"]["annotations"]
+    assert {k for k in notes if notes[k] != former[k]} == {"tidemill.dev/content"}
+    world.sts = None
+    assert await kept(world, asked) == LASTS / 2 - 100
+    assert world.granted == 1
+    world.wait(LASTS / 2)
+    assert await kept(world, replace(asked, values={"input.json": "{}"})) == LASTS / 2
+    assert world.granted == 2, "but keys that are half through are new"
+
+
+async def test_keys_that_somebody_edited_are_not_kept(world: World) -> None:
+    await kept(world, replace(wanted(), keep_keys=True))
+    set_data(world.api.one(SECRETS), "access-key", "x")
+    await kept(world, replace(wanted(), keep_keys=True, values={"input.json": "[]"}))
+    assert world.granted == 2
 
 
 async def test_what_is_somebody_elses_is_not_touched(world: World) -> None:

@@ -14,6 +14,7 @@ from tidemill.deployment.packages import Packages
 from tidemill.deployment.reconcile import ModelDeploymentReconciler
 from tidemill.deployment.said import Answer, Said
 from tidemill.kube.resources import DEPLOYMENTS, PODS, SECRETS
+from tidemill.store.digests import sha256_digest
 
 NAME = "m"
 Body = dict[str, Any]
@@ -26,6 +27,8 @@ class Servers:
         self.world = world
         self.bad: dict[str, str] = {}
         self.models: dict[str, dict[str, Said]] = {}  # by pod
+        self.lists: dict[str, str] = {}  # likewise: the digests of what they follow
+        self.silent: set[str] = set()
         self.asked: list[tuple[str, int]] = []
 
     async def ask(
@@ -36,8 +39,10 @@ class Servers:
         for pod in pods:
             name = pod["metadata"]["name"]
             self.asked.append((name, port))
-            models = self.models.get(name, {})
-            told.append(Answer(name, {one: models[one] for one in models if one in names}))
+            models = {n: said for n, said in self.models.get(name, {}).items() if n in names}
+            fault = "no answer within 2 s" if name in self.silent else None
+            listed = self.lists.get(name, "")
+            told.append(Answer(name, fault=fault) if fault else Answer(name, models, None, listed))
         return tuple(told)
 
     def run(self) -> None:
@@ -55,6 +60,7 @@ class Servers:
             for name in pod_names(one):
                 self._start(one, name)
                 self._load(name, listed(self.world, one))
+                self.lists[name] = sha256_digest(list_text(self.world, one))
             answering = (any(s.digest for s in self.models[p].values()) for p in pod_names(one))
             come_up(one, sum(answering))
 
@@ -110,12 +116,15 @@ def pod_names(deployment: dict[str, Any]) -> list[str]:
 
 def listed(world: World, deployment: dict[str, Any]) -> list[dict[str, Any]]:
     """Give the list in the Secret of a Deployment."""
-    secret = world.api.objects.get((SECRETS, NAMESPACE, deployment["metadata"]["name"]))
-    if secret is None:
-        return []
-    text = base64.b64decode(secret["data"]["models.json"])
-    found: list[dict[str, Any]] = json.loads(text)["models"]
+    text = list_text(world, deployment)
+    found: list[dict[str, Any]] = json.loads(text)["models"] if text else []
     return found
+
+
+def list_text(world: World, deployment: dict[str, Any]) -> bytes:
+    """Give the list as its pods read it."""
+    secret = world.api.objects.get((SECRETS, NAMESPACE, deployment["metadata"]["name"]))
+    return b"" if secret is None else base64.b64decode(secret["data"]["models.json"])
 
 
 def model(name: str, letter: str, namespace: str = NAMESPACE, **more: Any) -> Body:

@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 from tests.unit.deployment.scene import digest
 
-from tidemill.deployment.asking import AT_ONCE, MAX_BYTES, MOST_PODS, Asking, worth_asking
+from tidemill.deployment.asking import (
+    AT_ONCE,
+    MAX_BYTES,
+    MOST_PODS,
+    OF_ONE,
+    ONCE_MORE,
+    Asking,
+    worth_asking,
+)
 from tidemill.deployment.said import Answer, Said
 
 Reply = Callable[[str, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -177,9 +185,55 @@ async def test_of_all_deployments_together_so_many_pods_are_asked_at_a_time() ->
     asking = Asking(seconds=10)
     pods = [here(number) for number in range(1, MOST_PODS + 1)]
     async with pods_that(reply) as port:
-        found = await asyncio.gather(*(asking.ask(pods, port, {"a"}) for _ in range(3)))
+        passes = 2 * AT_ONCE // OF_ONE
+        found = await asyncio.gather(*(asking.ask(pods, port, {"a"}) for _ in range(passes)))
     assert most == AT_ONCE
     assert all(answer.models == TOLD for answers in found for answer in answers)
+
+
+async def test_pods_of_one_that_say_nothing_keep_no_other_waiting() -> None:
+    """Those of another are answered while as many as can be of the first hang."""
+    hung, everyone, go = 0, asyncio.Event(), asyncio.Event()
+
+    async def reply(host: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal hung
+        await reader.readuntil(b"\r\n\r\n")
+        if host != "127.0.0.99":
+            hung += 1
+            if hung == (AT_ONCE // OF_ONE - 1) * OF_ONE:
+                everyone.set()
+            await go.wait()
+        writer.write(http(GOOD))
+
+    asking = Asking(seconds=10)
+    pods = [here(number) for number in range(1, MOST_PODS + 1)]
+    async with pods_that(reply) as port:
+        passes = [
+            asyncio.create_task(asking.ask(pods, port, {"a"})) for _ in range(AT_ONCE // OF_ONE - 1)
+        ]
+        await asyncio.wait_for(everyone.wait(), 10)
+        answers = await asyncio.wait_for(asking.ask([here(99)] * OF_ONE, port, {"a"}), 10)
+        assert all(answer.models == TOLD for answer in answers)
+        assert hung == (AT_ONCE // OF_ONE - 1) * OF_ONE, "of one no more than so many at a time"
+        go.set()
+        await asyncio.gather(*passes)
+
+
+@pytest.mark.parametrize("missing", range(1, ONCE_MORE + 3))
+async def test_one_missed_answer_is_asked_for_once_more(missing: int) -> None:
+    asked_of: list[str] = []
+
+    async def reply(host: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked_of.append(host)
+        await reader.readuntil(b"\r\n\r\n")
+        misses = int(host.rpartition(".")[2]) <= missing and asked_of.count(host) == 1
+        writer.write(http(GOOD, "500 Internal Server Error" if misses else "200 OK"))
+
+    answers = await asked(reply, *(here(number) for number in range(1, MOST_PODS + 1)))
+    again = missing if missing <= ONCE_MORE else 0
+    assert len(asked_of) == MOST_PODS + again
+    assert sum(answer.fault is None for answer in answers) == MOST_PODS - missing + again
+    assert [answer.pod for answer in answers] == [f"p{n}" for n in range(1, MOST_PODS + 1)]
 
 
 def pod(name: str, address: str = "10.0.0.1", *, ready: bool = True, **more: Any) -> dict[str, Any]:

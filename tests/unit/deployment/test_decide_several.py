@@ -1,10 +1,12 @@
 """What is decided about several models, where the pods' word counts."""
 
+from dataclasses import replace
+
 import pytest
 from tests.unit.children.world import NAMESPACE
 from tests.unit.deployment.scene import digest, package
 
-from tidemill.api.v1alpha1.conditions import stalled
+from tidemill.api.v1alpha1.conditions import progressing, stalled
 from tidemill.api.v1alpha1.model_deployment import ModelDeploymentSpec, ModelDeploymentStatus
 from tidemill.api.v1alpha1.reasons import Reason
 from tidemill.children.pods import Diagnosis
@@ -16,7 +18,7 @@ from tidemill.deployment.target import SEVERAL, Target
 
 HOST = f"m.{NAMESPACE}.svc"
 SERVER = "the server of several models"
-UNLOADABLE = "it does not load: mend the package, or name another in spec.models"
+UNLOADABLE = "it does not load: mend the package, or name another in spec.models"  # and which
 NOTHING = ModelDeploymentStatus.model_validate({})
 SHELF = Shelf(
     tuple(
@@ -43,7 +45,7 @@ def loads(letter: str) -> Said:
 
 
 def tells(**models: Said) -> tuple[Answer, ...]:
-    return (Answer("p", models),)
+    return (Answer("p", models, listed=SHELF.digest),)
 
 
 def decided(
@@ -60,6 +62,9 @@ def decided(
 
 
 BOTH = tells(a=fine("a"), b=fine("b"))
+SILENT = (Answer("s", fault="no answer"),)
+HALF_A_WORD = "1 of 2 pod(s) have it; 1 pod(s) tell nothing: no answer"
+NO_WORD = "0 of 1 pod(s) have it; 1 pod(s) tell nothing: no answer"
 # What is; then what is selected and deleted, the reason, stalled or not, the time, and the words.
 CASES: dict[str, tuple[Plan, str, str, Reason, bool, float | None, str]] = {
     "from nothing": (
@@ -75,7 +80,7 @@ CASES: dict[str, tuple[Plan, str, str, Reason, bool, float | None, str]] = {
     "first pods load none": (
         decided(view("new", 0), selected="new", new=tells(a=bad("a"), b=bad("b"))),
         *("new", "", Reason.MODEL_UNLOADABLE, True, STALLED_CHECK),
-        f"{SERVER}: model a: {UNLOADABLE}; model b: {UNLOADABLE}",
+        f"{SERVER}: model a: {UNLOADABLE}[0]; model b: {UNLOADABLE}[1]",
     ),
     "pods that are killed": (
         decided(
@@ -99,7 +104,7 @@ CASES: dict[str, tuple[Plan, str, str, Reason, bool, float | None, str]] = {
     "one is refused": (
         decided(view("new"), selected="new", new=tells(a=fine("a"), b=bad("b", "c"))),
         *("new", "", Reason.MODEL_UNLOADABLE, True, STALLED_CHECK),
-        f"model b: {UNLOADABLE}; version cccccccccccc keeps answering; the others answer",
+        f"model b: {UNLOADABLE}[1]; version cccccccccccc keeps answering; the others answer",
     ),
     "no pod wanted": (
         decided(
@@ -137,7 +142,86 @@ CASES: dict[str, tuple[Plan, str, str, Reason, bool, float | None, str]] = {
             new=tells(a=bad("a"), b=fine("b")),
         ),
         *("old", "", Reason.MODEL_UNLOADABLE, True, STALLED_CHECK),
-        f"{SERVER}: model a: {UNLOADABLE}; the pods before keep serving",
+        f"{SERVER}: model a: {UNLOADABLE}[0]; the pods before keep serving",
+    ),
+    "other pods refuse what may answer where a pod is silent": (
+        decided(
+            view("old"),
+            view("new"),
+            selected="old",
+            old=SILENT,
+            new=tells(a=fine("a"), b=bad("b")),
+        ),
+        *("old", "", Reason.MODEL_UNLOADABLE, True, STALLED_CHECK),
+        f"{SERVER}: model b: {UNLOADABLE}[1]; the pods before keep serving",
+    ),
+    "other pods load what may answer where a pod is silent": (
+        decided(
+            view("old"),
+            view("new"),
+            selected="old",
+            old=SILENT,
+            new=tells(a=fine("a"), b=loads("b")),
+        ),
+        *("old", "", Reason.MODELS_LOADING, False, STALLED_CHECK),
+        f"{SERVER}: model b does not answer in its pods yet; the pods before keep serving",
+    ),
+    "one of the pods before is silent": (
+        decided(
+            view("old"),
+            view("new"),
+            selected="old",
+            old=(*tells(a=fine("a")), *SILENT),
+            new=tells(a=fine("a"), b=loads("b")),
+        ),
+        *("old", "", Reason.MODELS_LOADING, False, COMING_UP_CHECK),
+        f"{SERVER}: model b does not answer in its pods yet; the pods before keep serving",
+    ),
+    "all are silent": (
+        decided(view("old"), view("new"), selected="old", old=SILENT, new=SILENT),
+        *("new", "", Reason.ROLLING_OUT, False, SETTLE_SECONDS),
+        f"{SERVER} answers and takes over",
+    ),
+    "the other pods are silent": (
+        decided(view("old"), view("new"), selected="old", old=BOTH, new=SILENT),
+        *("old", "", Reason.MODELS_LOADING, False, STALLED_CHECK),
+        f"{SERVER}: model a, b does not answer in its pods yet; the pods before keep serving",
+    ),
+    "the pods before are silent and the others have all": (
+        decided(view("old"), view("new"), selected="old", old=SILENT, new=BOTH),
+        *("new", "", Reason.ROLLING_OUT, False, SETTLE_SECONDS),
+        f"{SERVER} answers and takes over",
+    ),
+    "one of the other pods refuses what answers": (
+        decided(
+            view("old"),
+            view("new"),
+            selected="old",
+            old=BOTH * 2,
+            new=(*BOTH, replace(tells(a=fine("a"), b=bad("b"))[0], pod="q")),
+        ),
+        *("old", "", Reason.MODEL_UNLOADABLE, True, STALLED_CHECK),
+        f"{SERVER}: model b: {UNLOADABLE}[1]; the pods before keep serving",
+    ),
+    "one of the other pods is silent": (
+        decided(view("old"), view("new"), selected="old", old=BOTH, new=(*BOTH, *SILENT)),
+        *("new", "", Reason.ROLLING_OUT, False, SETTLE_SECONDS),
+        f"{SERVER} answers and takes over",
+    ),
+    "a silent pod": (
+        decided(view("new"), selected="new", new=SILENT),
+        *("new", "", Reason.MODELS_LOADING, False, STALLED_CHECK),
+        f"model a: {NO_WORD}; model b: {NO_WORD}",
+    ),
+    "a silent pod beside one that loads": (
+        decided(view("new"), selected="new", new=(*tells(a=fine("a"), b=loads("b")), *SILENT)),
+        *("new", "", Reason.MODELS_LOADING, False, COMING_UP_CHECK),
+        f"model a: {HALF_A_WORD}; model b: {NO_WORD.replace('of 1', 'of 2')}",
+    ),
+    "a pod that follows another list": (
+        decided(view("new"), selected="new", new=(replace(BOTH[0], listed=digest("f")),)),
+        *("new", "", Reason.MODELS_LOADING, False, COMING_UP_CHECK),
+        "2 model(s) answer; 1 pod(s) do not follow the list as it is now",
     ),
     "other pods refuse what never answered": (
         decided(
@@ -192,6 +276,33 @@ def test_the_status_tells_of_the_pods_that_have_the_traffic() -> None:
     assert (plan.status.stable.deployment, plan.status.stable.version) == ("m-old", None)
     assert plan.status.next.deployment == "m-new"
     assert ModelDeploymentStatus.model_validate(plan.status.to_dict()) == plan.status
+
+
+def test_pods_that_refuse_what_is_kept_for_a_model_are_told_of() -> None:
+    """It waits for its run meanwhile; with another template the package before is loaded anew."""
+    kept = SHELF.entries[1]
+    waits = progressing(Reason.WAITING_FOR_RUN, "the run has not ended")
+    former = Target(**package("b"))
+    shelf = Shelf((SHELF.entries[0], replace(kept, wanted=waits, former=former)))
+    answers = {"old": BOTH, "new": tells(a=fine("a"), b=bad("b"))}
+    spec = ModelDeploymentSpec.model_validate({"models": [{"name": "a", "run": "a"}]})
+    observed = Observed(SEVERAL, (view("old"), view("new")), "old", None, shelf, answers)
+    plan = decide(spec, NOTHING, observed, "new", HOST)
+    assert (plan.select, plan.verdict.reason, plan.verdict.stalled) == (
+        *("old", Reason.MODEL_UNLOADABLE),
+        True,
+    )
+    assert plan.verdict.message.startswith(f"{SERVER}: model b: {UNLOADABLE}[1]")
+
+
+def test_a_model_that_has_no_package_yet_holds_no_pods_back() -> None:
+    """Also while the pods before are silent: it cannot answer in them."""
+    waits = progressing(Reason.WAITING_FOR_RUN, "the run has not ended")
+    shelf = Shelf((SHELF.entries[0], Entry("b", waits)))
+    answers = {"old": SILENT, "new": tells(a=fine("a"))}
+    spec = ModelDeploymentSpec.model_validate({"models": [{"name": "a", "run": "a"}]})
+    observed = Observed(SEVERAL, (view("old"), view("new")), "old", None, shelf, answers)
+    assert decide(spec, NOTHING, observed, "new", HOST).select == "new"
 
 
 def test_deciding_twice_is_deciding_once() -> None:

@@ -1,21 +1,27 @@
 """What a pod says of its models, and what is believed of it."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from tests.unit.deployment.scene import digest
 
 from tidemill.api.v1alpha1.reasons import Reason
-from tidemill.deployment.said import MAX_TEXT, MAX_TOLD, NotToldError, Said, read
+from tidemill.deployment.said import MAX_TEXT, MAX_TOLD, Answer, NotToldError, Said, read, way_out
 
 NAMES = {"a", "b"}
+KEYS = "spec.model.verification"
 A = {"name": "a", "wanted": digest("a"), "digest": digest("a"), "reason": "Ready", "message": ""}
 SAID = Said(digest("a"), digest("a"), "Ready")
 
 
-def told(*models: Any, **more: Any) -> dict[str, Said]:
-    return read(json.dumps({"ready": True, "models": list(models), **more}).encode(), NAMES)
+def told(*models: Any, **more: Any) -> Mapping[str, Said]:
+    return answer(*models, **more).models
+
+
+def answer(*models: Any, **more: Any) -> Answer:
+    return read("p", json.dumps({"ready": True, "models": list(models), **more}).encode(), NAMES)
 
 
 def test_what_the_contract_says_is_read() -> None:
@@ -41,7 +47,7 @@ NOT_TOLD: dict[str, tuple[bytes, str]] = {
 def test_what_tells_of_no_models_is_told_as_that(case: str) -> None:
     body, says = NOT_TOLD[case]
     with pytest.raises(NotToldError, match=says):
-        read(body, NAMES)
+        read("p", body, NAMES)
 
 
 @pytest.mark.parametrize(
@@ -83,6 +89,34 @@ LIES: dict[str, tuple[dict[str, Any], Said]] = {
 def test_what_is_not_as_it_should_be_counts_as_nothing(case: str) -> None:
     change, expected = LIES[case]
     assert told({**A, **change}) == {"a": expected}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(digest("f"), digest("f")), (None, ""), ("sha256:x", ""), ([digest("f")], "")],
+    ids=str,
+)
+def test_which_list_it_follows(value: object, expected: str) -> None:
+    assert answer(A, list=value) == Answer("p", {"a": SAID}, listed=expected)
+
+
+def test_keys_that_a_server_cannot_read_are_not_the_packages_fault() -> None:
+    assert told({**A, "reason": "SecretInvalid"})["a"].reason == Reason.SECRET_INVALID
+
+
+@pytest.mark.parametrize(
+    ("reason", "way"),
+    [
+        (Reason.MODEL_UNLOADABLE, ": mend the package, or name another in spec.model"),
+        (
+            Reason.SIGNATURE_INVALID,
+            f": name a package signed by a key of {KEYS}, or believe the one that did",
+        ),
+        (Reason.STORE_UNAVAILABLE, ""),
+    ],
+)
+def test_the_way_out_names_the_field(reason: Reason, way: str) -> None:
+    assert way_out(reason, "spec.model") == way
 
 
 def test_of_what_is_said_twice_the_first_counts() -> None:

@@ -1,8 +1,6 @@
 """A ModelDeployment of several models and its world: lists that change, entries that are wrong."""
 
-import base64
 import copy
-import json
 from typing import Any
 
 import pytest
@@ -28,8 +26,9 @@ from tests.unit.deployment.several import (
     up,
 )
 from tests.unit.policy.scene import put_policy
+from tests.unit.store.keys import public_pem
 
-from tidemill.deployment.keys import CREDENTIALS_SECONDS, DELIVERY_SECONDS
+from tidemill.deployment.keys import CREDENTIALS_SECONDS
 from tidemill.kube.resources import DEPLOYMENTS, SECRETS
 
 
@@ -72,17 +71,18 @@ async def test_the_secret_has_keys_for_the_namespaces_packages(
 
 async def test_at_rest_nothing_is_written(world: World, servers: Servers) -> None:
     await up(servers, model("a", "a"))
-    world.wait(DELIVERY_SECONDS)
+    world.wait(100)
     before = len(world.api.writes)
     result = await once(servers.process()(), KIND, NAME)
     assert len(world.api.writes) == before
     assert result is not None
-    assert result.requeue_after == CREDENTIALS_SECONDS / 2 - DELIVERY_SECONDS
+    assert result.requeue_after == CREDENTIALS_SECONDS / 2 - 100
 
 
 async def test_a_change_of_the_list_makes_no_new_pods(world: World, servers: Servers) -> None:
     body = await up(servers, model("a", "a"), model("b", "b"))
     before = copy.deepcopy(world.api.one(DEPLOYMENTS))
+    granted = world.granted
     limits = {"limits": {"memory": "1Gi"}}
     for models in (
         [model("a", "a")],
@@ -94,14 +94,15 @@ async def test_a_change_of_the_list_makes_no_new_pods(world: World, servers: Ser
         assert summary(body)["reason"] == "Ready"
         assert [one["name"] for one in the_list(world)] == [one["name"] for one in models]
         assert servers.answers() == {one["name"]: one["digest"] for one in models}
-        assert world.api.one(DEPLOYMENTS) == before
+        assert world.api.one(DEPLOYMENTS)["spec"] == before["spec"]
+    assert world.granted == granted, "another list needs no other keys"
 
 
 async def test_a_change_is_told_until_the_pods_have_it(world: World, servers: Servers) -> None:
     body = await up(servers, model("a", "a"), model("b", "b"))
     world.edit(body, models=[model("a", "c"), model("b", "b")])
     await once_quiet(servers)
-    assert (summary(body)["status"], summary(body)["reason"]) == ("Unknown", "ModelsLoading")
+    assert (summary(body)["status"], summary(body)["reason"]) == ("True", "ModelsLoading")
     assert condition_types(body) == {"Ready", "Reconciling"}
     assert summary(body)["message"] == "model a: 0 of 2 pod(s) have it; the others answer"
     assert states(world) == {"a": ("0/2", "Loading"), "b": ("2/2", "Ready")}
@@ -111,22 +112,45 @@ async def test_a_change_is_told_until_the_pods_have_it(world: World, servers: Se
     assert result.requeue_after == 5
 
 
-async def test_what_only_the_list_tells_is_looked_at_again_once_it_is_there(
-    world: World, servers: Servers
+@pytest.mark.parametrize(
+    "change",
+    [{"limits": {"rows": 5}}, {"verification": {"publicKeys": [public_pem()]}}],
+    ids=["limits", "keys"],
+)
+async def test_a_change_that_no_digest_tells_is_on_its_way_until_the_pods_have_it(
+    world: World, servers: Servers, change: Body
 ) -> None:
     body = await up(servers, model("a", "a"))
-    world.wait(DELIVERY_SECONDS)
-    world.edit(body, models=[model("a", "a", limits={"rows": 5})])
-    result = await once(servers.process()(), KIND, NAME)
-    assert the_list(world)[0]["limits"] == {"rows": 5}
-    assert result is not None
-    assert result.requeue_after == DELIVERY_SECONDS
-    servers.bad[digest("a")] = "ModelUnloadable"
-    servers.run()
-    world.wait(DELIVERY_SECONDS)
+    world.edit(body, models=[model("a", "a", **change)])
     await once_quiet(servers)
-    assert summary(body)["reason"] == "ModelUnloadable"
-    assert states(world) == {"a": ("2/2", "ModelUnloadable")}
+    assert (summary(body)["status"], summary(body)["reason"]) == ("True", "ModelsLoading")
+    assert condition_types(body) == {"Ready", "Reconciling"}
+    assert summary(body)["message"].endswith("2 pod(s) do not follow the list as it is now")
+    result = await once(servers.process()(), KIND, NAME)
+    assert result is not None
+    assert result.requeue_after == 5
+    servers.bad[digest("a")] = "SignatureInvalid"
+    await rolled(servers)
+    assert (summary(body)["status"], summary(body)["reason"]) == ("False", "SignatureInvalid")
+    assert states(world) == {"a": ("2/2", "SignatureInvalid")}
+
+
+async def test_pods_that_tell_nothing_are_asked_now_and_then(
+    world: World, servers: Servers
+) -> None:
+    body = await up(servers, model("a", "a"), model("b", "b"))
+    servers.silent = set(servers.models)
+    await once_quiet(servers)
+    assert (summary(body)["status"], summary(body)["reason"]) == ("Unknown", "ModelsLoading")
+    result = await once(servers.process()(), KIND, NAME)
+    assert result is not None
+    assert result.requeue_after == 30
+    servers.silent.pop()
+    await once_quiet(servers)
+    writes = len(world.api.writes)
+    servers.silent = set(servers.models) - servers.silent
+    await once_quiet(servers)
+    assert len(world.api.writes) == writes, "which of them it is makes no difference"
 
 
 async def test_a_model_that_is_refused_touches_no_other(world: World, servers: Servers) -> None:
@@ -257,31 +281,6 @@ async def test_a_policy_holds_new_pods_and_no_list(world: World, servers: Server
     assert summary(body)["reason"] == "PolicyViolated"
     assert world.api.one(DEPLOYMENTS)["spec"]["replicas"] == 2
     assert servers.answers() == {"a": digest("c")}, "a list asks the policy for nothing"
-
-
-async def test_a_secret_that_somebody_edited_or_removed_is_made_again(
-    world: World, servers: Servers
-) -> None:
-    await up(servers, model("a", "a"))
-    secret = world.api.one(SECRETS)
-    secret["data"]["models.json"] = "eyJtb2RlbHMiOiBbXX0="
-    await once_quiet(servers)
-    assert the_list(world) == [model("a", "a")]
-    world.api.remove(world.api.one(SECRETS))
-    await once_quiet(servers)
-    assert the_list(world) == [model("a", "a")]
-
-
-async def test_what_was_told_of_another_namespace_is_not_kept(
-    world: World, servers: Servers
-) -> None:
-    body = await up(servers, model("a", "a"), model("b", "b"))
-    secret = world.api.one(SECRETS)
-    forged = {"models": [model("b", "f", "other")]}
-    secret["data"]["models.json"] = base64.b64encode(json.dumps(forged).encode()).decode()
-    world.edit(body, models=[model("a", "a"), of_run("b")])
-    await once_quiet(servers)
-    assert the_list(world) == [model("a", "a")]
 
 
 async def test_nothing_is_asked_for_one_model(world: World, servers: Servers) -> None:

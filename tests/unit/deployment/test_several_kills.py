@@ -8,7 +8,7 @@ from tests.unit.children.world import World, live_through
 from tests.unit.deployment.scene import KIND, digest, served
 from tests.unit.deployment.several import NAME, Servers, model, of_run, the_list
 
-WRITES = 18
+WRITES = 19
 
 
 async def lived(world: World, die_at: int = 0) -> dict[str, Any]:
@@ -36,7 +36,7 @@ async def lived(world: World, die_at: int = 0) -> dict[str, Any]:
 async def test_undisturbed(world: World) -> None:
     found = await lived(world)
     assert found["conditions"] == [
-        ("Ready", "Unknown", "WaitingForRun"),
+        ("Ready", "True", "WaitingForRun"),
         ("Reconciling", "True", "WaitingForRun"),
     ]
     assert found["answers"] == {"b": digest("c"), "d": digest("d")}

@@ -4,11 +4,11 @@ import json
 from typing import Any
 
 import pytest
-from tests.unit.deployment.scene import package
+from tests.unit.deployment.scene import digest, package
 
 from tidemill.api.v1alpha1.conditions import Verdict, progressing
 from tidemill.api.v1alpha1.reasons import Reason
-from tidemill.api.v1alpha1.served_models import ModelState, ServedModel
+from tidemill.api.v1alpha1.served_models import MAX_MODELS, MAX_URI, ServedModel
 from tidemill.deployment.shelf import Entry, Shelf, entry, told_before
 from tidemill.deployment.target import Target
 
@@ -87,15 +87,18 @@ def test_what_was_told_is_read_back() -> None:
     assert told_before(Shelf(entries).text) == {"a": target, "b": target}
 
 
-def test_what_no_list_tells_is_known_from_the_status() -> None:
-    states = [
-        ModelState(name="a", ready="1/1", reason="Ready", **package("a")),
-        ModelState(name="c", ready="1/1", reason="Ready", **package("c")),
-        ModelState(name="d", ready="0/1", reason="RunFailed"),
-    ]
-    noted = {"a": Target(**package("a")), "c": Target(**package("c"))}
-    assert told_before(None, states) == noted
-    assert told_before(Shelf((made(),)).text, states) == {**noted, "a": Target(**package("b"))}
+def test_a_list_has_a_size_that_a_deployment_can_note() -> None:
+    longest = "-----BEGIN PUBLIC KEY-----" + "\n" * 7 + "x" * 455 + "-----END PUBLIC KEY-----"
+    assert len(longest) == 512
+    uri = f"s3://tidemill/models/ns/{'x' * 2023}/"
+    assert len(uri) == MAX_URI
+    most = made(Target(uri, digest("a")), name="a" * 63, verification={"publicKeys": [longest] * 8})
+    assert Shelf((most,) * MAX_MODELS).fault is None
+    escaped = made(Target(uri.replace("x", "\x01"), digest("a")))
+    fault = Shelf((escaped,) * MAX_MODELS).fault
+    assert fault is not None
+    assert (fault.reason, fault.stalled) == (Reason.SPEC_INVALID, True)
+    assert fault.message.startswith("spec.models: the list takes 384 KiB as JSON, and may take 224")
 
 
 @pytest.mark.parametrize(
@@ -112,10 +115,12 @@ def test_what_no_list_tells_is_known_from_the_status() -> None:
         json.dumps({"models": [{**BEFORE, "uri": []}]}),
         json.dumps({"models": [{**BEFORE, "digest": "sha256:x"}]}),
         json.dumps({"models": [BEFORE] * 33}),
+        json.dumps({"models": [{**BEFORE, "name": "a" * 64}]}),
+        json.dumps({"models": [{**BEFORE, "uri": BEFORE["uri"] + "x" * 2048}]}),
     ],
     ids=[
         *("none", "empty", "no JSON", "deep", "a list", "by name", "no entries", "name", "uri"),
-        *("digest", "too many"),
+        *("digest", "too many", "long name", "long address"),
     ],
 )
 def test_what_somebody_made_of_it_is_not_read(text: str | None) -> None:

@@ -9,7 +9,7 @@ from tidemill.api.v1alpha1.conditions import Verdict, progressing, stalled
 from tidemill.api.v1alpha1.reasons import Reason
 from tidemill.deployment.said import Answer, Said
 from tidemill.deployment.shelf import Entry, Shelf
-from tidemill.deployment.standing import Standing, count, standings, whole
+from tidemill.deployment.standing import Standing, behind, count, standings, whole
 from tidemill.deployment.target import Target
 
 WANTED = Target(**package("b"))
@@ -21,17 +21,20 @@ UNSIGNED = Said(digest("b"), "", "SignatureInvalid", "nobody signed it")
 AWAY = Said(digest("b"), "", "StoreUnavailable", "no answer")
 WAITS = progressing(Reason.WAITING_FOR_RUN, "no run")
 FAILED = stalled(Reason.RUN_FAILED, "the run failed")
-MEND = ": mend the package, or name another in spec.models"
-SIGN = ": name a package signed by a key of its verification, or believe the one that did"
+FIELD = "spec.models[0]"
+MEND = f": mend the package, or name another in {FIELD}"
+SIGN = f": name a package signed by a key of {FIELD}.verification, or believe the one that did"
 
 
 def stood(*said: Said | None, wanted: Target | Verdict = WANTED, pods: int = 2) -> Standing:
     """Have one model of which pods say this; None: the pod says nothing of it."""
-    answers = [
-        Answer(f"p{number}", {} if one is None else {"m": one}) for number, one in enumerate(said)
-    ]
     before = None if isinstance(wanted, Target) else Target(**package("a"))
-    [found] = standings(Shelf((Entry("m", wanted, before),)), answers, pods)
+    shelf = Shelf((Entry("m", wanted, before),))
+    answers = [
+        Answer(f"p{number}", {} if one is None else {"m": one}, listed=shelf.digest)
+        for number, one in enumerate(said)
+    ]
+    [found] = standings(shelf, answers, pods)
     return found
 
 
@@ -43,7 +46,7 @@ STANDS: dict[str, tuple[Standing, str, str, str | None]] = {
     "on its way": (stood(ON_ITS_WAY, GOOD), "1/2", "Loading", "1 of 2 pod(s) have it"),
     "loaded anew": (
         stood(replace(GOOD, reason="Loading"), GOOD),
-        *("2/2", "Loading", "2 of 2 pod(s) have it"),
+        *("2/2", "Loading", "1 of 2 pod(s) have it"),
     ),
     "ready with another": (
         stood(replace(GOOD, digest=digest("a"))),
@@ -82,6 +85,10 @@ STANDS: dict[str, tuple[Standing, str, str, str | None]] = {
         *("0/1", "AccessDenied", "no answer"),
     ),
     "the store is away": (stood(AWAY), "0/1", "StoreUnavailable", "no answer"),
+    "its keys are written just now": (
+        stood(replace(AWAY, reason="SecretInvalid", message="trying again")),
+        *("0/1", "SecretInvalid", "trying again"),
+    ),
     "no pod yet": (stood(), "0/0", "Loading", "no pod of 2 can be asked yet"),
     "no pod wanted": (stood(pods=0), "0/0", "Ready", None),
     "no run yet": (
@@ -106,12 +113,52 @@ def test_a_model(case: str) -> None:
     assert (stand.trouble is None) is (reason == "Ready")
 
 
-def test_a_pod_that_does_not_tell_is_named() -> None:
-    shelf = Shelf((Entry("m", WANTED),))
-    answers = (Answer("p0", {"m": GOOD}), Answer("p1", fault="it is no JSON"))
-    [stand] = standings(shelf, answers, 2)
-    assert stand.state.message == "1 of 2 pod(s) have it; pod p1 does not tell: it is no JSON"
+SHELF = Shelf((Entry("m", WANTED),))
+TELLS = Answer("p0", {"m": GOOD}, listed=SHELF.digest)
+SILENT = Answer("p1", fault="it is no JSON")
+
+
+def test_that_pods_do_not_tell_is_told_alike_whichever_they_are() -> None:
+    [stand] = standings(SHELF, (TELLS, SILENT), 2)
+    assert stand.state.message == "1 of 2 pod(s) have it; 1 pod(s) tell nothing: it is no JSON"
     assert (stand.state.ready, stand.state.reason) == ("1/2", "Loading")
+    assert (stand.silence, stand.everywhere) == (True, False)
+    other = (replace(SILENT, pod="p0"), replace(TELLS, pod="p1"))
+    assert standings(SHELF, other, 2) == (stand,)
+
+
+@pytest.mark.parametrize(
+    ("answers", "silence"),
+    [
+        ((SILENT,), True),
+        ((SILENT, replace(TELLS, models={"m": OLD})), False),
+        ((), False),
+    ],
+    ids=["all silent", "another loads", "nobody"],
+)
+def test_what_is_no_more_than_silence(answers: tuple[Answer, ...], silence: bool) -> None:
+    [stand] = standings(SHELF, answers, 2)
+    assert stand.trouble is not None
+    assert stand.silence is silence
+
+
+def test_what_is_refused_by_another_list_is_not_refused_by_this_one() -> None:
+    """So it is with other keys, or limits, for the same package."""
+    before = replace(TELLS, models={"m": replace(UNSIGNED)}, listed=digest("f"))
+    [stand] = standings(SHELF, (before,), 1)
+    assert (stand.state.reason, stand.state.message) == ("Loading", "0 of 1 pod(s) have it")
+    [stand] = standings(SHELF, (replace(before, listed=SHELF.digest),), 1)
+    assert stand.state.reason == "SignatureInvalid"
+
+
+def test_pods_that_follow_another_list_are_counted() -> None:
+    other = replace(TELLS, listed=digest("f"))
+    assert behind(SHELF, (TELLS, SILENT, other, replace(TELLS, listed=""))) == 2
+    stands = standings(SHELF, (other, TELLS), 2)
+    verdict = whole(stands, 2, 1)
+    assert (verdict.summary, verdict.reconciling) == ("True", True)
+    assert verdict.reason is Reason.MODELS_LOADING
+    assert verdict.message == "1 model(s) answer; 1 pod(s) do not follow the list as it is now"
 
 
 def test_the_state_has_the_package_wanted() -> None:
@@ -145,13 +192,23 @@ WHOLE: dict[str, tuple[tuple[Standing, ...], str, str, Reason, str]] = {
     "all": (several(a=FINE, b=FINE), "2/2", "ready", Reason.READY, "2 model(s) answer in 2 pod(s)"),
     "one loads": (
         several(a=LOADS, b=FINE, c=FINE),
-        *("2/3", "progressing", Reason.MODELS_LOADING),
+        *("2/3", "going on", Reason.MODELS_LOADING),
         "model a: 0 of 1 pod(s) have it; the others answer",
     ),
     "all load": (
         several(a=LOADS, b=LOADS),
-        *("0/2", "progressing", Reason.MODELS_LOADING),
+        *("0/2", "going on", Reason.MODELS_LOADING),
         "model a: 0 of 1 pod(s) have it; model b: 0 of 1 pod(s) have it",
+    ),
+    "one loads of which not every pod has some version": (
+        several(a=stood(OLD, None), b=FINE),
+        *("1/2", "progressing", Reason.MODELS_LOADING),
+        "model a: 0 of 2 pod(s) have it; the others answer",
+    ),
+    "one waits for a run, and keeps its package": (
+        several(a=FINE, b=stood(OLD, wanted=WAITS)),
+        *("1/2", "going on", Reason.WAITING_FOR_RUN),
+        "model b: no run; version aaaaaaaaaaaa keeps answering; the others answer",
     ),
     "one waits for a run": (
         several(a=FINE, b=LACKS),
@@ -194,8 +251,12 @@ def test_all_of_them(case: str) -> None:
     stands, ready, how, reason, ends = WHOLE[case]
     verdict = whole(stands, 2)
     assert count(stands) == ready
-    flags = {"ready": (False, False), "progressing": (True, False), "stalled": (False, True)}
-    assert (verdict.reconciling, verdict.stalled) == flags[how]
-    assert (verdict.summary == "True") is (how == "ready")
+    flags = {
+        "ready": ("True", False, False),
+        "going on": ("True", True, False),
+        "progressing": ("Unknown", True, False),
+        "stalled": ("False", False, True),
+    }
+    assert (verdict.summary, verdict.reconciling, verdict.stalled) == flags[how]
     assert verdict.reason is reason
     assert verdict.message.endswith(ends)

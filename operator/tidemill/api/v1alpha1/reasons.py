@@ -53,7 +53,7 @@ class Reason(StrEnum):
     MODELS_LOADING = (
         "ModelsLoading",
         Actor.NOBODY,
-        "Models of the list are on their way into the pods; the others answer.",
+        "Models of the list, or a change of it, are on their way into the pods; the others answer.",
     )
     WAITING_FOR_DATASET = (
         "WaitingForDataset",

@@ -16,6 +16,8 @@ from tidemill.api.v1alpha1.types import (
 )
 
 MAX_MODELS = 32
+MAX_NAME = 63
+MAX_URI = 2048
 
 # What goes with one model alone, each with the way out.
 HAVE_NO_LIST = (
@@ -30,15 +32,24 @@ HAVE_NO_LIST = (
 )
 
 PackageUri = Annotated[
-    str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/models/\S+/$", max_length=2048)
+    str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/models/\S+/$", max_length=MAX_URI)
 ]
 ModelName = Annotated[
-    str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=63)
+    str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=MAX_NAME)
 ]
 
 
 class ModelLimits(ApiModel):
     """Limits of one model; those of the server hold beside them."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "!has(self.memory) || string(self.memory).matches('^[0.]*[1-9]')",
+                "no model loads without memory: name more than 0, or leave memory out",
+            )
+        )
+    )
 
     rows: Annotated[int | None, Field(ge=1, le=1_000_000, description="Rows in one request.")] = (
         None
@@ -95,11 +106,13 @@ class ServedModel(ApiModel):
 class ModelState(StatusModel):
     """One model of several, as the pods tell of it."""
 
-    name: Annotated[str, Field(max_length=63, description="Which one.")]
+    name: Annotated[str, Field(max_length=MAX_NAME, description="Which one.")]
     version: Annotated[
         str | None, Field(max_length=12, description="The first twelve digits of the digest.")
     ] = None
-    uri: Annotated[str | None, Field(max_length=2048, description="Address of the package.")] = None
+    uri: Annotated[str | None, Field(max_length=MAX_URI, description="Address of the package.")] = (
+        None
+    )
     digest: Annotated[
         Digest | None,
         Field(

@@ -26,6 +26,7 @@ from tidemill.kube.resources import TRAINING_RUNS
 from tidemill.store.digests import is_digest
 from tidemill.store.errors import StoreError
 
+MOST_SHOWN = 300  # of an address: the way out stands behind it
 NONE = "spec.model names no model: set run, uri with digest, or container; or spec.models"
 
 
@@ -118,8 +119,9 @@ class Resolver:
         return self.platform.store_config.bucket
 
     def _outside(self, field: str, target: Target, namespace: str) -> Verdict:
+        uri = target.uri if len(target.uri) <= MOST_SHOWN else f"{target.uri[:MOST_SHOWN]}…"
         message = (
-            f"{field}: {target.uri} does not lie under "
+            f"{field}: {uri} does not lie under "
             f"s3://{self._bucket}/models/{namespace}/, or is too long: name "
             "a package of this namespace"
         )

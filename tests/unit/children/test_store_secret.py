@@ -108,6 +108,7 @@ async def test_another_input_is_written(world: World) -> None:
     await kept(world, wanted(**{"input.json": "[]"}))
     data = world.api.one(SECRETS)["data"]
     assert base64.b64decode(data["input.json"]) == b"[]"
+    assert world.granted == 2, "its keys may have to do something else"
 
 
 async def test_another_input_needs_no_other_keys_where_they_are_to_stay(world: World) -> None:

@@ -33,6 +33,11 @@ WRONG: dict[str, tuple[Body, Body | None, str, str, str]] = {
         {"artifact": package("f", "other")},
         *("SpecInvalid", "Stalled", "name a package of this namespace"),
     ),
+    "a run's package at too long an address": (
+        of_run("x"),
+        {"artifact": {**package("f"), "uri": f"s3://tidemill/models/{NAMESPACE}/{'x' * 2048}/"}},
+        *("SpecInvalid", "Stalled", "or is too long: name a package of this namespace"),
+    ),
     "a run's digest that is none": (
         of_run("x"),
         {"artifact": {**package("f"), "digest": "sha256:x"}},

@@ -62,6 +62,23 @@ async def test_what_is_told_is_noted(world: World, servers: Servers) -> None:
     assert noted(world) == [model("a", "b")], "an edit by hand is undone"
 
 
+async def test_what_pods_are_told_is_noted_while_others_come_up(
+    world: World, servers: Servers
+) -> None:
+    """Both are told another list; what those that serve were told is kept, whoever it is of."""
+    body = await up(servers, model("a", "a"))
+    template = {"resources": {"limits": {"memory": "512Mi"}}}
+    world.edit(body, template=template, models=[model("a", "b")])
+    await once_quiet(servers)
+    notes = [one["metadata"]["annotations"] for one in world.api.all(DEPLOYMENTS)]
+    assert len(notes) == 2
+    for one in notes:
+        assert json.loads(one[LIST_ANNOTATION]) == {"models": [model("a", "b")]}
+    world.edit(body, models=[of_run("a", "pending")])
+    await rolled(servers)
+    assert servers.answers() == {"a": digest("b")}
+
+
 @pytest.mark.parametrize("hindrance", ["a Secret of spec.access", "keys of the store"])
 async def test_a_package_that_no_pod_was_told_is_none_before(
     world: World, servers: Servers, hindrance: str

@@ -161,6 +161,13 @@ def test_pods_that_follow_another_list_are_counted() -> None:
     assert verdict.message == "1 model(s) answer; 1 pod(s) do not follow the list as it is now"
 
 
+@pytest.mark.parametrize("reason", ["StoreUnavailable", "SecretInvalid"])
+def test_what_a_server_tries_again_needs_nobody(reason: str) -> None:
+    trouble = stood(replace(AWAY, reason=reason)).trouble
+    assert trouble is not None
+    assert (trouble.stalled, trouble.reconciling) == (False, True)
+
+
 def test_the_state_has_the_package_wanted() -> None:
     state = stood(GOOD).state
     assert (state.version, state.uri, state.digest) == ("b" * 12, WANTED.uri, WANTED.digest)

@@ -62,14 +62,14 @@ def coming(shelf: Shelf, server: Server, files: dict[str, bytes], name: str) -> 
 
 def measured(count: int, rounds: int, seconds: float) -> table.Figures:
     files = servers.package("logistic")
+    # One server at a time: what two share would count half in each.
+    with servers.ours(files, "Onnx") as alone:
+        single = pss(alone.pid)
     with shelf_of(files, 1) as (_, server):
         one = pss(server.process.pid)
-    with (
-        servers.ours(files, "Onnx") as alone,
-        shelf_of(files, count) as (shelf, server),
-    ):
+    with shelf_of(files, count) as (_, server):
         several = pss(server.process.pid)
-        single = pss(alone.pid)
+    with servers.ours(files, "Onnx") as alone, shelf_of(files, count) as (shelf, server):
         path = f"/v2/models/model-{count // 2}/infer"
         asked = servers.Asked(server.port, path, server.process.pid, 0.0)
         pairs = in_turn(asked, alone, seconds, rounds)

@@ -71,14 +71,17 @@ def answers(server: Server, entry: Entry) -> bool:
     return bool(one.get("digest") == entry["digest"])
 
 
-def ask(server: Server, name: str, rows: int = 1, **headers: str) -> Reply:
-    """A prediction by the protocol, of rows that all of these models take."""
+def question(rows: int) -> bytes:
+    """What asks for predictions of rows that all of these models take."""
     types = {"price": "FP64", "demand": "FP64", "day": "INT64", "peak": "BOOL"}
     values: dict[str, Any] = {"price": 0.5, "demand": 0.5, "day": 3, "peak": True}
-    body = {
-        "inputs": [
-            {"name": column, "datatype": kind, "shape": [rows], "data": [values[column]] * rows}
-            for column, kind in types.items()
-        ]
-    }
-    return server.request("POST", f"/v2/models/{name}/infer", body, headers)
+    inputs = [
+        {"name": column, "datatype": kind, "shape": [rows], "data": [values[column]] * rows}
+        for column, kind in types.items()
+    ]
+    return json.dumps({"inputs": inputs}).encode()
+
+
+def ask(server: Server, name: str, rows: int = 1, **headers: str) -> Reply:
+    """A prediction by the protocol."""
+    return server.request("POST", f"/v2/models/{name}/infer", question(rows), headers)

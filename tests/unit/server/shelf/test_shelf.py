@@ -14,7 +14,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from tests.unit.server import packages
 from tests.unit.server.bucket import Bucket
 from tests.unit.server.servers import Reply, Server
-from tests.unit.server.shelf.shelves import Shelf, answers, ask, told
+from tests.unit.server.shelf.shelves import Shelf, answers, ask, question, told
 
 from tidemill.store.digests import sha256_digest
 
@@ -237,12 +237,16 @@ def test_requests_at_a_time_are_bounded_for_each(shelf: Shelf) -> None:
     with shelf.serve() as server:
         server.wait_for_log("serving")
         statuses: list[int] = []
-        threads = [
-            threading.Thread(target=lambda: statuses.append(ask(server, "narrow", 9_000).status))
-            for _ in range(12)
-        ]
+        body, all_at_once = question(9_000), threading.Barrier(13)
+
+        def crowd() -> None:
+            all_at_once.wait()
+            statuses.append(server.request("POST", "/v2/models/narrow/infer", body).status)
+
+        threads = [threading.Thread(target=crowd) for _ in range(12)]
         for thread in threads:
             thread.start()
+        all_at_once.wait()
         others = [ask(server, "wide").status for _ in range(10)]
         for thread in threads:
             thread.join()

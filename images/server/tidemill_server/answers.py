@@ -1,15 +1,18 @@
 """An answer on its way out: status, body, headers; and the headers that every answer carries."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from tidemill_server.protocol.errors import Header, ProtocolError
+from tidemill_server.protocol.errors import SHOWN_CHARS, Header, ProtocolError, fault
 from tidemill_server.protocol.infer import Stamp
 
 JSON = b"application/json"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)  # not frozen: one is made for each request
@@ -39,6 +42,17 @@ def error_answer(error: ProtocolError) -> Answer:
         headers = (*headers, (b"retry-after", str(error.retry_after).encode()))
     body = orjson.dumps({"error": error.message})
     return Answer(error.status, body, headers=headers, close=error.close)
+
+
+def page_answer(page: Callable[[], Answer], path: str) -> Answer:
+    """What a page says, or why it says nothing; never raises."""
+    try:
+        return page()
+    except ProtocolError as error:
+        return error_answer(error)
+    except Exception:  # a fault of ours must not reach the client as anything but the protocol
+        log.exception("the page failed", extra={"path": path[:SHOWN_CHARS]})
+        return error_answer(fault())
 
 
 def stamp_headers(stamp: Stamp) -> list[Header]:

@@ -14,7 +14,7 @@ from typing import Any
 from tidemill_server.about import model as about_model
 from tidemill_server.about import openapi
 from tidemill_server.accounts import Accounts
-from tidemill_server.answers import Answer, error_answer, json_answer
+from tidemill_server.answers import Answer, error_answer, json_answer, page_answer
 from tidemill_server.ids import PredictionIds
 from tidemill_server.inference import Call, Inference
 from tidemill_server.lifecycle.state import State, readiness
@@ -101,13 +101,7 @@ class Application:
         return self._tell(request) if answerer is None else self._ask(answerer, request)
 
     async def _tell(self, request: Request) -> Answer:
-        try:
-            answer = self._page(request)
-        except ProtocolError as error:
-            answer = error_answer(error)
-        except Exception:
-            log.exception("the page failed", extra={"path": request.path[:SHOWN_CHARS]})
-            answer = error_answer(fault())
+        answer = page_answer(lambda: self._page(request), request.path)
         answer.stamp = self._stamped
         return answer
 

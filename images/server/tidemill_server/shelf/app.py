@@ -4,7 +4,6 @@ Models are asked at the protocol's own paths. Below /models/NAME each answers al
 answer if it were alone, its page included.
 """
 
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -12,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from tidemill_server.about.page import shelf_pages
-from tidemill_server.answers import Answer, error_answer, json_answer
+from tidemill_server.answers import Answer, json_answer, page_answer
 from tidemill_server.hosts import Common
 from tidemill_server.lifecycle.state import readiness
 from tidemill_server.metrics.registry import CONTENT_TYPE
 from tidemill_server.metrics.together import Together
-from tidemill_server.protocol.errors import SHOWN_CHARS, ProtocolError, fault
+from tidemill_server.protocol.errors import SHOWN_CHARS, ProtocolError
 from tidemill_server.protocol.metadata import server_metadata
 from tidemill_server.rest.request import Request
 
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
 
 BELOW = "/models/"
 PROTOCOL = "/v2/models/"
-
-log = logging.getLogger(__name__)
 
 
 class ShelfApplication:
@@ -95,13 +92,7 @@ class ShelfApplication:
         return self._hosted.get(name), slash + rest
 
     async def _tell(self, request: Request) -> Answer:
-        try:
-            return self._page(request)
-        except ProtocolError as error:
-            return error_answer(error)
-        except Exception:
-            log.exception("the page failed", extra={"path": request.path[:SHOWN_CHARS]})
-            return error_answer(fault())
+        return page_answer(lambda: self._page(request), request.path)
 
     def _page(self, request: Request) -> Answer:
         path = request.path

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
 
 from tidemill_server.exits import INTERNAL_ERROR, SPEC_INVALID, Exit, Refused
@@ -41,7 +41,7 @@ class Place:
     newest: Hosted  # which answers, is being loaded, or was refused
     loading: "asyncio.Task[None] | None" = None
     answering: Hosted | None = None
-    refused: bool = field(default=False)
+    refused: bool = False
 
     @property
     def shown(self) -> Hosted:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from tidemill_server.accounts import Accounts
-from tidemill_server.answers import Answer, error_answer, json_answer
+from tidemill_server.answers import Answer, error_answer, json_answer, page_answer
 from tidemill_server.ids import PredictionIds
 from tidemill_server.inference import Inference
 from tidemill_server.lifecycle.state import readiness
@@ -81,14 +81,11 @@ class Gateway:
         return self._ask(request)
 
     async def _tell(self, request: Request) -> Answer:
-        try:
-            request.check_method("GET", "HEAD")
-            return self._own[request.path]()
-        except ProtocolError as error:
-            return error_answer(error)
-        except Exception:
-            log.exception("the page failed", extra={"path": request.path})
-            return error_answer(fault())
+        return page_answer(lambda: self._page(request), request.path)
+
+    def _page(self, request: Request) -> Answer:
+        request.check_method("GET", "HEAD")
+        return self._own[request.path]()
 
     async def _ask(self, request: Request) -> Answer:
         started = time.perf_counter()
